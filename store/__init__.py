@@ -1,0 +1,1 @@
+"""Runs on disk: published once, read by anyone, derived things rebuilt when needed."""

@@ -1,0 +1,201 @@
+"""What ``run.json`` says: one published run, or one that still runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from store import schema
+from store.publishing import is_published
+
+
+class File(NamedTuple):
+    """One file of a run; ``rows`` is None and ``columns`` empty where it holds no table."""
+
+    sha256: str
+    rows: int | None
+    columns: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """One run: ``run`` is its row of table ``runs``, ``conditions`` its rows of that table.
+
+    ``directory`` is ``runs/run_id=<id>``, or the spool of a run whose ``status`` is ``running``.
+    """
+
+    directory: Path
+    run: Mapping[str, Any]
+    conditions: tuple[Mapping[str, Any], ...] = ()
+    files: Mapping[str, File] = field(default_factory=dict)
+    modules: tuple[str, ...] = ()
+    observer: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def run_id(self) -> str:
+        """Return the run's name."""
+        return str(self.run["run_id"])
+
+    def columns(self, table: str) -> Mapping[str, str]:
+        """Return names and DuckDB types of a row table's columns in this run; empty if it has none."""
+        file = self.files.get(f"{table}.parquet")
+        return file.columns if file else {}
+
+
+class Survey(NamedTuple):
+    """All runs of a store, and one sentence for each that cannot be used."""
+
+    runs: list[Manifest]
+    problems: list[str]
+
+
+def load(directory: Path) -> Manifest:
+    """Read one published run's ``run.json``.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read, or was written by a later version; one sentence that names the file.
+    """
+    path = directory / "run.json"
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        written = document["format"]
+        if written == schema.FORMAT:
+            return _manifest(directory, document)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        reason = getattr(error, "strerror", None) or repr(error)
+        raise ValueError(f"{path} cannot be read ({reason}); restore it or remove the run") from error
+    raise ValueError(f"{path} has format {written!r}, this version reads {schema.FORMAT}; update driftlab")
+
+
+def survey(root: Path) -> Survey:
+    """Read every run of a store; one that cannot be read is named in ``problems``, the others stay usable.
+
+    Runs whose owner lives are there too, with status ``running``, from their ``job.json``.
+    """
+    # Spools first: a run published meanwhile is then seen twice, never missed.
+    found = {manifest.run_id: manifest for manifest in _running(root)}
+    problems = []
+    for directory in published(root):
+        try:
+            manifest = load(directory)
+            found[manifest.run_id] = manifest
+        except ValueError as error:
+            problems.append(str(error))
+    return Survey([found[run_id] for run_id in sorted(found)], problems)
+
+
+def scan(root: Path) -> list[Manifest]:
+    """Return the usable runs of a store, sorted by ``run_id``; see ``survey`` for the others."""
+    return survey(root).runs
+
+
+def published(root: Path) -> list[Path]:
+    """Return the directories of a store's published runs, sorted; whatever else lies there is ignored."""
+    return sorted(path for path in (root / "runs").glob("run_id=*") if is_published(path))
+
+
+def spools(root: Path) -> list[Path]:
+    """Return the spool directories of a store that hold a job, sorted."""
+    return sorted(path.parent for path in (root / "spool").glob("*/job.json"))
+
+
+def columns(manifests: Iterable[Manifest], table: str) -> pa.Schema:
+    """Return the union of a row table's columns over runs, the core ones and ``run_id`` first.
+
+    Raises
+    ------
+    ValueError
+        If one name has two types; both runs are named.
+    """
+    core = schema.arrow(table) if table in schema.TABLES else pa.schema([("run_id", pa.string())])
+    types = {name: schema.duckdb_type(kind) for name, kind in zip(core.names, core.types, strict=True)}
+    origin: dict[str, str] = {}
+    for manifest in manifests:
+        for name, kind in manifest.columns(table).items():
+            if types.setdefault(name, kind) != kind:
+                other = f"run {origin[name]}" if name in origin else "the schema"
+                raise ValueError(
+                    f"{table}.{name} is {kind} in run {manifest.run_id} and {types[name]} in {other}; "
+                    "select runs of one kind, or rename the column"
+                )
+            origin.setdefault(name, manifest.run_id)
+    return pa.schema([(name, schema.ARROW[kind]) for name, kind in types.items()])
+
+
+def runs_table(manifests: Iterable[Manifest]) -> pa.Table:
+    """Return table ``runs`` of these runs."""
+    return schema.rows("runs", (manifest.run for manifest in manifests))
+
+
+def conditions_table(manifests: Iterable[Manifest]) -> pa.Table:
+    """Return table ``conditions`` of these runs."""
+    return schema.rows("conditions", (row for manifest in manifests for row in manifest.conditions))
+
+
+def _manifest(directory: Path, document: Mapping[str, Any]) -> Manifest:
+    run = _row("runs", document)
+    rows = (_row("conditions", {**row, "run_id": run["run_id"]}) for row in document["conditions"])
+    files = {
+        name: File(entry["sha256"], entry.get("rows"), entry.get("columns", {}))
+        for name, entry in document["files"].items()
+    }
+    return Manifest(
+        directory=directory,
+        run=run,
+        conditions=tuple(rows),
+        files=files,
+        modules=tuple(document["modules"]),
+        observer=document["observer"],
+    )
+
+
+def _row(table: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        column.name: _cell(column.type, document.get(column.name)) for column in schema.TABLES[table].columns
+    }
+
+
+def _cell(kind: str, value: Any) -> Any:
+    """Return a JSON value as its column's type; what is not a text becomes JSON text in a VARCHAR."""
+    if value is None:
+        return None
+    if kind == "TIMESTAMPTZ":
+        return datetime.fromisoformat(value).astimezone(UTC)
+    if kind == "VARCHAR" and not isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    return float(value) if kind == "DOUBLE" else value
+
+
+def _running(root: Path) -> Iterable[Manifest]:
+    for spool in spools(root):
+        from probes import ownership
+
+        if ownership.state(spool) == "running":
+            try:
+                job = json.loads((spool / "job.json").read_text(encoding="utf-8"))
+                yield _live(spool, job)
+            except (OSError, ValueError, LookupError):  # published and removed while we looked
+                continue
+
+
+def _live(spool: Path, job: Mapping[str, Any]) -> Manifest:
+    facts = {**job["environment"], **job, "status": "running", "tags": [], "notes": []}
+    rows = (
+        {
+            "run_id": job["run_id"],
+            "condition": condition["name"],
+            "position": condition["position"],
+            "mechanisms": condition["mechanisms"],
+        }
+        for condition in job["conditions"]
+    )
+    run = _row("runs", facts)
+    return Manifest(directory=spool, run=run, conditions=tuple(_row("conditions", row) for row in rows))

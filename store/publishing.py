@@ -1,0 +1,224 @@
+"""Write one run into a store: files beside, then one rename.
+
+A run is wholly there or not there; nobody waits for a lock and nothing is changed afterwards.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from store import schema
+
+ROW_GROUP = 122_880
+"""Rows buffered before they are written: DuckDB's own row group, 25 MB at 25 columns."""
+
+Data: TypeAlias = pa.Table | pa.RecordBatchReader
+
+
+class CannotPublish(OSError):  # noqa: N818 - reads as the sentence it is
+    """The store cannot be written; the spool stays and can be adopted later."""
+
+
+def publish(
+    root: Path,
+    record: Mapping[str, Any],
+    tables: Mapping[str, Data],
+    *,
+    staging: Path,
+    log: Path | None = None,
+) -> Path:
+    """Publish one run.
+
+    Parameters
+    ----------
+    root : Path
+        The store; created if it is missing.
+    record : mapping
+        Values of table ``runs`` by column name (missing = NULL; JSON columns as objects or as text), and
+        ``conditions`` (rows of that table without ``run_id``), ``modules``, ``observer``.
+    tables : mapping
+        Row tables by name, without ``run_id``; a reader is written batch by batch.
+    staging : Path
+        Directory on the store's file system for the unfinished run; its contents are replaced.
+    log : Path, optional
+        What the measured process printed; copied.
+
+    Returns
+    -------
+    Path
+        The run's directory.  A run that is published already is left as it is.
+
+    Raises
+    ------
+    CannotPublish
+        If the store cannot be written.
+    """
+    final = run_directory(root, record["run_id"])
+    if is_published(final):
+        return final
+    try:
+        prepare(staging)
+        files = {f"{name}.parquet": write(staging / f"{name}.parquet", data) for name, data in tables.items()}
+        commit(root, record, files, staging=staging, log=log)
+    except (OSError, pa.ArrowException) as error:
+        raise refusal(root, record["run_id"], error) from error
+    return final
+
+
+def run_directory(root: Path, run_id: str) -> Path:
+    """Return where a run lies once it is published."""
+    return root / "runs" / f"run_id={run_id}"
+
+
+def is_published(directory: Path) -> bool:
+    """Tell whether ``directory`` holds a run: ``run.json``, written last, is the commit."""
+    return (directory / "run.json").is_file()
+
+
+def refusal(root: Path, run_id: str, error: Exception) -> CannotPublish:
+    """Return the one sentence that says why a run could not be published."""
+    reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+    return CannotPublish(
+        f"run {run_id} cannot be published in {root} ({reason}); make it writable, then adopt the spool"
+    )
+
+
+def prepare(staging: Path) -> None:
+    """Make ``staging`` an empty directory: what a killed adopter left in it goes."""
+    if staging.exists():
+        shutil.rmtree(staging)
+    staging.mkdir(parents=True)
+
+
+def write(path: Path, data: Data) -> dict[str, Any]:
+    """Write one table as Parquet, fsync'd, and return its entry in ``files``.
+
+    DELTA_BINARY_PACKED with zstd 3 and no dictionary for integers: 17.5 bytes a row of the spool's columns
+    against 31 with the default dictionary, at a third of the time.
+    """
+    rows = 0
+    with pq.ParquetWriter(path, data.schema, **_encoding(data.schema)) as writer:
+        for group in _groups(data):
+            writer.write_table(group, row_group_size=ROW_GROUP)
+            rows += group.num_rows
+    sync(path)
+    columns = {field.name: schema.duckdb_type(field.type) for field in data.schema}
+    return {"sha256": sha256(path), "rows": rows, "columns": columns}
+
+
+def commit(
+    root: Path,
+    record: Mapping[str, Any],
+    files: Mapping[str, Mapping[str, Any]],
+    *,
+    staging: Path,
+    log: Path | None = None,
+) -> None:
+    """Add log and ``run.json`` to the written files and rename ``staging`` to the run's directory."""
+    final = run_directory(root, record["run_id"])
+    named = dict(files)
+    if log is not None and log.is_file():
+        shutil.copyfile(log, staging / "log")
+        sync(staging / "log")
+        named["log"] = {"sha256": sha256(staging / "log")}
+    _write_json(staging / "run.json", _document(record, named))
+    sync(staging)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        staging.rename(final)
+    except OSError:
+        if not is_published(final):  # else somebody else published the same run first: theirs stands
+            raise
+    sync(final.parent)
+
+
+def sha256(path: Path) -> str:
+    """Return the checksum of a file in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Flush a file or a directory to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _encoding(columns: pa.Schema) -> dict[str, Any]:
+    numbers = {
+        field.name: "BYTE_STREAM_SPLIT" if pa.types.is_floating(field.type) else "DELTA_BINARY_PACKED"
+        for field in columns
+        if pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+    }
+    texts = [field.name for field in columns if field.name not in numbers]
+    return {
+        "compression": "zstd",
+        "compression_level": 3,
+        "use_dictionary": texts or False,
+        "column_encoding": numbers or None,
+    }
+
+
+def _groups(data: Data) -> Iterator[pa.Table]:
+    """Gather batches into tables of about ``ROW_GROUP`` rows: a segment holds far fewer."""
+    batches = data.to_batches() if isinstance(data, pa.Table) else data
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(b.num_rows for b in waiting) >= ROW_GROUP:
+            yield pa.Table.from_batches(waiting, data.schema)
+            waiting = []
+    if waiting:
+        yield pa.Table.from_batches(waiting, data.schema)
+
+
+def _document(record: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, Any]:
+    columns = [column.name for column in schema.RUNS.columns]
+    own = {name: _unpacked(record.get(name)) if name in _JSON else record.get(name) for name in columns}
+    own["tags"], own["notes"] = list(own["tags"] or ()), list(own["notes"] or ())
+    conditions = [
+        {key: _unpacked(value) if key in _JSON else value for key, value in row.items()}
+        for row in record.get("conditions", ())
+    ]
+    rest = {"modules": list(record.get("modules") or ()), "observer": dict(record.get("observer") or {})}
+    return {"format": schema.FORMAT, **own, "conditions": conditions, **rest, "files": dict(files)}
+
+
+_JSON = ("config", "mechanisms", "packages", "source")
+
+
+def _unpacked(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _write_json(path: Path, document: Mapping[str, Any]) -> None:
+    text = json.dumps(_plain(document), indent=1, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+    sync(path)
+
+
+def _plain(value: Any) -> Any:
+    """Return ``value`` as JSON knows it: times ISO 8601 in UTC, NaN and infinities null."""
+    plain: dict[type, Callable[[Any], Any]] = {
+        datetime: lambda time: time.astimezone(UTC).isoformat(),
+        float: lambda number: number if math.isfinite(number) else None,
+    }
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    return plain.get(type(value), lambda other: other)(value)
