@@ -1,0 +1,180 @@
+"""The checked configuration of a simulation, started once per condition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from nrm import checks, mechanisms
+from nrm.agent import Limits
+from nrm.light import LightWorld
+from nrm.mechanisms import Mechanism
+from nrm.persistence import Rows
+from nrm.planning import Tally, planned_s, tally
+from nrm.randomness import legacy_generator
+from nrm.sampling import Policy, Sampler, Steady
+from nrm.substrate import Metrics, Reading
+from nrm.world import Record, World
+from probes.protocols import Condition, Scene
+
+RULES = ("heavy", "light")
+ENGINES = ("objects",)
+GROUPS = ("accumulate", "rebuild")
+METRICS = ("live", "constant")
+
+
+class Simulation:
+    """A model in one condition, with the file that it writes to."""
+
+    def __init__(self, model: World | LightWorld, rows: Rows | None) -> None:
+        self.model = model
+        self._rows = rows
+
+    def step(self, cycle: int) -> Record:
+        """Do one cycle."""
+        return self.model.step(cycle)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._rows is not None:
+            self._rows.close()
+
+
+class Workload:
+    """Nested Resonance Memory as a workload; the defaults are the study's.
+
+    ``cpu_percent``, ``memory_percent`` and ``disk_percent`` are the values of constant metrics.  ``groups`` and
+    ``recursion`` concern the heavy rules.
+    """
+
+    observables: Mapping[str, type[int] | type[float]] = {
+        "population": int,
+        "visits": int,
+        "groups": int,
+        "energy": float,
+    }
+    _PLANNED_SEED: ClassVar[int] = 0
+
+    def __init__(
+        self,
+        *,
+        rules: str = "heavy",
+        engine: str = "objects",
+        max_agents: int = 100,
+        groups: str = "accumulate",
+        metrics: str = "live",
+        cpu_percent: float = 2.24,
+        memory_percent: float = 71.67,
+        disk_percent: float = 0.0,
+        recursion: bool = True,
+        max_depth: int = 7,
+        spawn_threshold: float = 10.0,
+        spawn_price: float = 10.0,
+        death_threshold: float = 1.0,
+        optimization: Mapping[str, Any] | None = None,
+        mechanism: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        checks.choice("workload.rules", rules, RULES)
+        checks.choice("workload.engine", engine, ENGINES)
+        checks.choice("workload.groups", groups, GROUPS)
+        checks.choice("workload.metrics", metrics, METRICS)
+        checks.flag("workload.recursion", recursion)
+        self._constant = _reading(cpu_percent, memory_percent, disk_percent)
+        self._limits = Limits(
+            max_agents=max_agents,
+            max_depth=max_depth,
+            spawn_threshold=spawn_threshold,
+            spawn_price=spawn_price,
+            death_threshold=death_threshold,
+        )
+        self._policy: Policy = checks.build(Policy, "optimization", optimization or {})
+        self._mechanisms = {
+            name: mechanisms.build(name, options) for name, options in (mechanism or {}).items()
+        }
+        self._light = rules == "light"
+        self._live = metrics == "live"
+        self._accumulate = groups == "accumulate"
+        self._recursion = recursion
+        self._tallies: dict[tuple[frozenset[str], int], Tally] = {}
+        if self._light:
+            _check_light(self._policy)
+
+    def check(self, condition: Condition) -> None:
+        """Refuse a condition that turns on what these rules do not know."""
+        rules = "light" if self._light else "heavy"
+        for name, on in condition.mechanisms.items():
+            mechanism = self._mechanism(name)
+            if on and rules not in mechanism.RULES:
+                raise ValueError(
+                    f"condition {condition.name} turns on {name}, which workload.rules={rules} does not know; "
+                    f"leave it out of factors or choose workload.rules={' or '.join(sorted(mechanism.RULES))}"
+                )
+
+    def planned_s(self, condition: Condition) -> float:
+        """Return declared sleeps, commits and psutil calls of the condition times their counts, in seconds."""
+        self.check(condition)
+        on = {name for name, on in condition.mechanisms.items() if on}
+        return planned_s(
+            self._policy,
+            condition.cycles,
+            count=lambda: self._tally(frozenset(on - {"energy_pooling"}), condition.cycles),
+            readers=len(on & {"reality_sources", "energy_recovery"}),
+            pooling="energy_pooling" in on,
+        )
+
+    def start(self, condition: Condition, scene: Scene) -> Simulation:
+        """Build the state of one condition; every condition draws from the seed anew."""
+        self.check(condition)
+        rows = self._policy.open_rows(scene.scratch)
+        constant = None if self._live else self._constant
+        sampler = Sampler(self._policy, scene.meters, rows=rows, constant=constant)
+        on = [name for name, on in condition.mechanisms.items() if on]
+        return Simulation(self.model(on, sampler, seed=scene.seed, rows=rows), rows)
+
+    def model(
+        self, on: list[str], metrics: Metrics, *, seed: int, rows: Rows | None = None
+    ) -> World | LightWorld:
+        """Build the bare model with these mechanisms on."""
+        chosen = [self._mechanism(name) for name in on]
+        if self._light:
+            return LightWorld(self._limits, chosen, metrics, draws=legacy_generator(seed), rows=rows)
+        return World(
+            self._limits,
+            chosen,
+            metrics,
+            recursion=self._recursion,
+            accumulate=self._accumulate,
+            rows=rows,
+            pairs=self._policy.pairs,
+        )
+
+    def _mechanism(self, name: str) -> Mechanism:
+        return self._mechanisms[name] if name in self._mechanisms else mechanisms.build(name, {})
+
+    def _tally(self, on: frozenset[str], cycles: int) -> Tally:
+        """Count once per set of mechanisms; pooling is left out: it hardly moves the population, and costs most."""
+        if (on, cycles) not in self._tallies:
+            model = self.model(sorted(on), Steady(self._constant), seed=self._PLANNED_SEED)
+            self._tallies[on, cycles] = tally(model, cycles, self._limits.max_agents)
+        return self._tallies[on, cycles]
+
+
+def _reading(cpu_percent: float, memory_percent: float, disk_percent: float) -> Reading:
+    reading = Reading(cpu_percent, memory_percent, disk_percent)
+    for name, value in zip(reading._fields, reading, strict=True):
+        checks.number(f"workload.{name}", value, low=0, high=100)
+    return reading
+
+
+def _check_light(policy: Policy) -> None:
+    """The light rules sample once a cycle and compare no pairs of their own accord."""
+    if policy.per_visit:
+        raise ValueError(
+            "optimization.sampling='per_visit' does not go with workload.rules=light, which sample once a cycle; "
+            "choose optimization=lightweight or optimization=cached"
+        )
+    if policy.pairs:
+        raise ValueError(
+            "optimization.persist_pairs=True does not go with workload.rules=light, which have no pair "
+            "transactions; set optimization.persist_pairs=false"
+        )
