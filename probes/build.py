@@ -100,7 +100,8 @@ def _probe(name: str, spec: Mapping[str, Any], meters: Meters) -> Probe:
 
 
 def _target(spec: Mapping[str, Any], key: str) -> str:
-    target, allowed = spec.get("_target_"), targets()
+    target = spec.get("_target_")
+    allowed = [name for name in targets() if name.startswith("probes.") == key.startswith("probe.")]
     if target not in allowed:
         named = f"{key}._target_={target} is not in the list" if target else f"{key}._target_ is missing"
         raise ValueError(f"{named}; use one of {', '.join(allowed)}")

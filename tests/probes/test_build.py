@@ -107,9 +107,14 @@ def test_what_the_constructor_refuses_begins_with_the_full_key(options, message)
 )
 def test_a_target_outside_the_list_is_refused_by_name(target):
     message = refusal(_target_=target)
-    assert message.startswith(
-        f"probe.memory._target_={target} is not in the list; use one of nrm.workload.Workload"
-    )
+    assert message.startswith(f"probe.memory._target_={target} is not in the list; use one of probes.")
+
+
+def test_a_probe_is_no_workload():
+    with pytest.raises(
+        ValueError, match=r"^workload\._target_=probes\.memory\.Probe is not in the list; use one of nrm"
+    ):
+        build.workload({"_target_": "probes.memory.Probe"})
 
 
 def test_a_leaf_without_a_target_is_refused():
