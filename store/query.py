@@ -1,0 +1,253 @@
+"""DuckDB, locked: tables are registered Arrow data, and a statement can read them and nothing else.
+
+DuckDB 2.0 accepts INSERT, UPDATE, DELETE and COPY inside a CTE of a statement classed SELECT.  No table here is
+a base table, so nothing can be their target, and no file can be opened by a locked connection.  This is the only
+module that touches DuckDB's relation API.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from importlib.resources import files
+from types import TracebackType
+from typing import Any, Self, TypeAlias, TypeVar
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+Source: TypeAlias = pa.Table | ds.Dataset
+Connection: TypeAlias = duckdb.DuckDBPyConnection
+T = TypeVar("T")
+
+BATCH_ROWS = 65_536
+GRACE_S = 2.0
+"""How long an interrupted statement may take to notice; one heavy scalar function never does."""
+
+LOCK = (
+    "set python_enable_replacements=false",
+    "set temp_directory=''",
+    "set TimeZone='UTC'",
+    "set memory_limit='50%'",
+    "set enable_progress_bar=false",
+    "set enable_external_access=false",
+    "set lock_configuration=true",
+)
+SAMPLES = "create temp view samples as\n" + files("store").joinpath("sql/samples.sql").read_text("utf-8")
+
+# Arrow has no such numbers: DuckDB 2.0 hands over 2^128 - 1 as -1, and the others as bytes.
+INEXACT = ("UHUGEINT", "BIGNUM", "VARIANT")
+
+
+class Refused(ValueError):  # noqa: N818 - reads as the sentence it is
+    """A statement that was not run, or that DuckDB ended; one sentence."""
+
+
+def connect(tables: Mapping[str, Source], *, samples: bool = True) -> Connection:
+    """Open an in-memory connection that sees ``tables`` and can neither write nor reach a file.
+
+    Takes 20 ms.  ``samples`` adds the view of that name, which needs every core table.
+    """
+    connection = duckdb.connect(":memory:")
+    for name, source in tables.items():
+        connection.register(name, source)
+    for statement in (SAMPLES, *LOCK) if samples else LOCK:
+        connection.execute(statement)
+    return connection
+
+
+def rows(
+    connection: Connection, sql: str, params: Mapping[str, object] | None = None
+) -> list[dict[str, Any]]:
+    """Run one of our own statements and return its rows."""
+    try:
+        cursor = connection.execute(sql, dict(params) if params else None)
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    except duckdb.Error as error:
+        raise Refused(sentence(error)) from error
+
+
+def reduce(
+    connection: Connection, kernel_sql: str, source_sql: str, params: Mapping[str, object] | None = None
+) -> list[dict[str, Any]]:
+    """Run ``kernel_sql`` over the relation ``sample``, which is what ``source_sql`` returns."""
+    try:
+        result = _relation(connection, source_sql, params).query("sample", kernel_sql)
+        if result is None:
+            raise Refused("the kernel returns no rows; give one SELECT over sample")
+        return [dict(zip(result.columns, row, strict=True)) for row in result.fetchall()]
+    except duckdb.Error as error:
+        raise Refused(sentence(error)) from error
+
+
+def matching(runs: pa.Table, predicates: Sequence[str], *, timeout_s: float | None = None) -> set[str]:
+    """Return the ids of the rows of ``runs`` that satisfy every predicate."""
+    for text in predicates:
+        if not text.strip():
+            raise Refused("--where is empty; give a predicate over runs, such as \"experiment='c256'\"")
+    connection = connect({"runs": runs}, samples=False)
+    bound = _Bound(connection, timeout_s)
+    try:
+        return bound.run(lambda: _filter(connection, predicates))
+    finally:
+        bound.close()
+        connection.close()
+
+
+def _filter(connection: Connection, predicates: Sequence[str]) -> set[str]:
+    relation = connection.table("runs")
+    for text in predicates:
+        try:
+            relation = relation.filter(text)
+        except duckdb.Error as error:
+            raise Refused(f"--where {text!r}: {sentence(error)}") from error
+    try:
+        return {row[0] for row in relation.project("run_id").fetchall()}
+    except duckdb.Error as error:
+        raise Refused(f"--where {' and '.join(predicates)!r}: {sentence(error)}") from error
+
+
+class Rows(Iterator[pa.RecordBatch]):
+    """The rows of one ad hoc statement, in batches; ``timeout_s`` counts DuckDB's time, not the reader's.
+
+    Owns its connection and closes it at the last row.
+    """
+
+    schema: pa.Schema
+
+    def __init__(
+        self,
+        connection: Connection,
+        sql: str,
+        params: Mapping[str, object] | None,
+        *,
+        timeout_s: float | None,
+    ) -> None:
+        self._connection = connection
+        self._bound = _Bound(connection, timeout_s)
+        self._reader: Any = None
+        try:
+            check(connection, sql)
+            self._reader = self._bound.run(lambda: _reader(connection, sql, params))
+            self.schema = self._reader.schema
+        except BaseException:
+            self.close()
+            raise
+
+    def __next__(self) -> pa.RecordBatch:
+        batch = None
+        try:
+            if self._reader is not None:
+                batch = self._bound.run(lambda: next(self._reader, None))
+        except BaseException:
+            self.close()
+            raise
+        if batch is None:
+            self.close()
+            raise StopIteration
+        return batch
+
+    def close(self) -> None:
+        """End the statement and close its connection."""
+        self._reader = None
+        self._bound.close()
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()
+
+
+def check(connection: Connection, sql: str) -> None:
+    """Refuse whatever is not exactly one statement of type SELECT."""
+    try:
+        statements = connection.extract_statements(sql)
+    except duckdb.Error as error:
+        raise Refused(sentence(error)) from error
+    if len(statements) != 1:
+        raise Refused(f"the query holds {len(statements)} statements; give exactly one SELECT")
+    if statements[0].type != duckdb.StatementType.SELECT:
+        kind = statements[0].type.name
+        remedy = (
+            "add an IN list to PIVOT" if kind == "MULTI" else "only SELECT, DESCRIBE, SHOW and SUMMARIZE are"
+        )
+        raise Refused(f"a statement of type {kind} is not allowed; {remedy}")
+
+
+def _relation(
+    connection: Connection, sql: str, params: Mapping[str, object] | None
+) -> duckdb.DuckDBPyRelation:
+    relation = connection.sql(sql, params=dict(params) if params else None)
+    if relation is None:
+        raise Refused("the statement returns no rows; give one SELECT")
+    return relation
+
+
+def _reader(connection: Connection, sql: str, params: Mapping[str, object] | None) -> Any:
+    relation = _relation(connection, sql, params)
+    for name, kind in zip(relation.columns, relation.types, strict=True):
+        for inexact in INEXACT:
+            if inexact in str(kind):
+                raise Refused(
+                    f"column {name} is {kind}, which has no exact form here; cast it to HUGEINT or VARCHAR"
+                )
+    return relation.to_arrow_reader(BATCH_ROWS)
+
+
+class _Bound:
+    """Runs work in a thread of its own, so that the time limit and Ctrl-C are heeded while DuckDB is busy."""
+
+    def __init__(self, connection: Connection, timeout_s: float | None) -> None:
+        self._connection = connection
+        self._timeout_s = timeout_s
+        self._left = timeout_s
+        self._pool = ThreadPoolExecutor(1)
+
+    def run(self, work: Callable[[], T]) -> T:
+        began = time.monotonic()
+        future = self._pool.submit(work)
+        try:
+            finished, _ = wait([future], self._left)
+        except KeyboardInterrupt:
+            self._end(future, "interrupted", 130)
+            raise
+        if self._left is not None:
+            self._left = max(0.0, self._left - (time.monotonic() - began))
+        if not finished:
+            late = f"the query took longer than {self._timeout_s:g} s; ask for less, or raise --timeout-s"
+            self._end(future, late, 2)
+            raise TimeoutError(late)
+        try:
+            return future.result()
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise Refused(sentence(error)) from error
+
+    def _end(self, future: Future[T], reason: str, code: int) -> None:
+        """Interrupt until it helps; a statement that does not listen takes the process with it."""
+        give_up = time.monotonic() + GRACE_S
+        while time.monotonic() < give_up:
+            self._connection.interrupt()
+            if wait([future], 0.05).done:
+                return
+        os.write(2, f"{reason}\n".encode())
+        os._exit(code)
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+
+def sentence(error: Exception) -> str:
+    """Reduce DuckDB's message to one line: what is wrong, and the candidates it offers."""
+    kept: list[str] = []
+    for line in str(error).splitlines():
+        if line.startswith("LINE "):
+            break
+        kept.append(line.strip())
+    text = " ".join(filter(None, kept)) or type(error).__name__
+    return text if len(text) <= 500 else text[:500] + " …"
