@@ -1,0 +1,8 @@
+"""The study's raw result files: bring them in as runs, write runs in their form."""
+
+from store.raw.fields import NotImportable
+from store.raw.reading import ImportResult, import_file
+from store.raw.text import json_text
+from store.raw.writing import export_name, export_run
+
+__all__ = ["ImportResult", "NotImportable", "export_name", "export_run", "import_file", "json_text"]

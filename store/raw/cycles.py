@@ -1,0 +1,136 @@
+"""Rows of ``per_cycle_metrics`` as rows of table ``cycles``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from store import schema
+from store.raw import recording, timeline
+from store.raw.fields import Field
+from store.raw.form import CYCLE_KEYS, MS
+from store.raw.timeline import Place, Timeline
+
+_CORE = schema.arrow("cycles")
+_INTEGERS = frozenset({"population", "visits", "groups", "pattern_memory_size"})
+_FLOATS = frozenset({"energy"})
+# One name with two types cannot be read over runs, so a count that a file writes as 17.0 stays a count.
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The run's start in nanoseconds of the Unix clock, where the file tells it."""
+
+    start_ns: int | None
+    notes: list[str]
+
+    def elapsed(self, row: Field, key: str = "t_ns") -> int | None:
+        """Return nanoseconds since the start: our own exact ``key``, else from the row's ``timestamp``."""
+        if row.has(key):
+            return row.get(key).whole()
+        moment = recording.moment(row.get("timestamp"), self.notes)
+        if moment is None or self.start_ns is None:
+            return None
+        if moment.ns < self.start_ns:
+            recording.note(self.notes, "some timestamps lie before the run's start; their t_ns is negative")
+        return moment.ns - self.start_ns
+
+
+class Cycles(NamedTuple):
+    """The cycles of a file, column by column, and the conditions' places among them."""
+
+    columns: Mapping[str, Sequence[Any]]
+    timeline: Timeline
+
+    def table(self) -> pa.Table:
+        """Return the rows of table ``cycles``."""
+        return pa.table({name: pa.array(cells, _type(name, cells)) for name, cells in self.columns.items()})
+
+    def of(self, column: str, condition: str) -> list[Any]:
+        """Return the values of a column in one condition; none if the file lacks the column."""
+        pairs = zip(self.columns.get(column, ()), self.columns["condition"], strict=False)
+        return [value for value, name in pairs if name == condition]
+
+
+def read(rows: Sequence[Field], names: Mapping[str, str], lengths: Mapping[str, Any], clock: Clock) -> Cycles:
+    """Return the cycles of a file.
+
+    Parameters
+    ----------
+    rows : sequence of Field
+        ``per_cycle_metrics``.
+    names : mapping
+        The conditions as the file names them, and as we do.
+    lengths : mapping
+        Declared cycles of every condition.
+    clock : Clock
+        The run's start.
+    """
+    places = [place(row, names) for row in rows]
+    line = timeline.of_cycles(places, lengths)
+    wall_ns = [row.get("runtime_ms").scaled(MS, at_least=0) for row in rows]
+    columns: dict[str, Sequence[Any]] = {
+        "condition": [at.condition for at in places],
+        "cycle": timeline.place_cycles(places, line),
+        "process": [at.process for at in places],
+        "t_ns": [clock.elapsed(row) for row in rows],
+        "wall_ns": wall_ns,
+        "sampling_calls": [row.get("psutil_calls").whole(at_least=0) for row in rows],
+        "net_ns": wall_ns,
+    }
+    return Cycles({**columns, **_observables(rows, clock.notes)}, line)
+
+
+def place(row: Field, names: Mapping[str, str]) -> Place:
+    """Return where a row says that it stands; the only condition of a file need not be said."""
+    said = row.get("condition").text()
+    if said is None and len(names) == 1:
+        said = next(iter(names))
+    if said is None or said not in names:
+        raise row.get("condition").refusal(f"one of the file's conditions ({', '.join(names)})")
+    process = row.get("process").whole(at_least=0) or 0
+    return Place(row, names[said], number(row, at_least=0), process)
+
+
+def number(row: Field, *, at_least: int) -> int:
+    """Return the row's cycle as the file counts it."""
+    found = row.get("cycle").whole(at_least=at_least)
+    if found is None:
+        raise row.get("cycle").refusal(f"a whole number of at least {at_least}")
+    return found
+
+
+def _observables(rows: Sequence[Field], notes: list[str]) -> dict[str, list[Any]]:
+    """Return every further key that holds numbers: a workload's observables."""
+    keys = dict.fromkeys(key for row in rows for key in row.object() if key not in CYCLE_KEYS)
+    taken = {name.lower() for name in _CORE.names}
+    found = {}
+    for key in keys:
+        cells = [row.get(key) for row in rows]
+        if key.lower() in taken or not key.isidentifier() or not all(_is_number(cell) for cell in cells):
+            recording.note(notes, f"per_cycle_metrics.{key} is no observable and was left out")
+            continue
+        taken.add(key.lower())
+        found[key] = _values(key, cells)
+    return {key: values for key, values in found.items() if any(value is not None for value in values)}
+
+
+def _values(key: str, cells: Sequence[Field]) -> list[Any]:
+    numbers = [cell.number() for cell in cells]
+    whole = all(isinstance(cell.value, int | None) for cell in cells)
+    if key in _INTEGERS:
+        whole = all(value is None or value == value.to_integral_value() for value in numbers)
+    return [cell.whole() if whole and key not in _FLOATS else cell.real() for cell in cells]
+
+
+def _is_number(cell: Field) -> bool:
+    return not isinstance(cell.value, bool | str | dict | list)
+
+
+def _type(name: str, values: Sequence[Any]) -> pa.DataType:
+    if name in _CORE.names:
+        return _CORE.field(name).type
+    return pa.float64() if any(isinstance(value, float) for value in values) else pa.int64()
