@@ -12,7 +12,7 @@ from typing import Any
 def choice(key: str, value: object, allowed: Collection[str]) -> None:
     """Refuse a value that is not one of the allowed words."""
     if not isinstance(value, str) or value not in allowed:
-        yaml = " in quotes" if isinstance(value, bool) else ""
+        yaml = ", in quotes" if isinstance(value, bool) else ""  # YAML reads a bare off as false
         raise ValueError(f"{key}={value!r} is not known; choose one of {', '.join(allowed)}{yaml}")
 
 
@@ -44,6 +44,12 @@ def text(key: str, value: object) -> None:
         raise ValueError(f"{key}={value!r} is not a non-empty string; give one or leave the key out")
 
 
+def mapping(key: str, value: object) -> None:
+    """Refuse anything but a mapping."""
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{key}={value!r} is not a mapping; give its options as {key}.<key>=<value>")
+
+
 def known(group: str, given: Collection[str], allowed: Collection[str]) -> None:
     """Refuse a key that the group does not have, and suggest the nearest one that it has."""
     for key in given:
@@ -55,8 +61,7 @@ def known(group: str, given: Collection[str], allowed: Collection[str]) -> None:
 
 def build(target: type[Any], group: str, options: Mapping[str, Any]) -> Any:
     """Make the dataclass ``target`` from the mapping that stands at key ``group``."""
-    if not isinstance(options, Mapping):
-        raise ValueError(f"{group}={options!r} is not a mapping; give its options as {group}.<key>=<value>")
+    mapping(group, options)
     name = f"{target.__module__}.{target.__qualname__}"
     if options.get("_target_", name) != name:
         raise ValueError(

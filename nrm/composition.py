@@ -42,8 +42,8 @@ def components(agents: Sequence[Agent], threshold: float) -> list[tuple[Agent, .
 def _component(points: list[_Point], least: float) -> tuple[list[_Point], list[_Point]]:
     """Split off the component of the first point.
 
-    Only points without a component are compared: 8 similarities an agent at 100 agents, where all pairs are 49.5.
-    ``substrate.similarity`` is written out: a call per pair would double the time.
+    Only points without a component are compared: 11 similarities an agent at 100 agents and 57 at 1,000, where all
+    pairs are 49.5 and 499.5.  ``substrate.similarity`` is written out: a call takes 0.5 us.
     """
     group, rest = points[:1], points[1:]
     for x, y, z, m, _ in group:

@@ -17,7 +17,7 @@ OVERSLEEP = 1.012
 """A blocking interval of 0.1 s takes 0.1012 s: it wakes late and reads the clocks twice."""
 
 VISITS_MAX = 1_000_000
-"""Counting stops after so many visits, about 0.3 s of CPU, and takes the last cycle for all later ones."""
+"""Counting stops after so many visits, 0.2 to 1 s of CPU, and takes the last cycle for all later ones."""
 
 
 class Counted(Protocol):

@@ -87,10 +87,12 @@ class Workload:
             spawn_price=spawn_price,
             death_threshold=death_threshold,
         )
-        self._policy: Policy = checks.build(Policy, "optimization", optimization or {})
-        self._mechanisms = {
-            name: mechanisms.build(name, options) for name, options in (mechanism or {}).items()
-        }
+        configured = {} if mechanism is None else mechanism
+        checks.mapping("mechanism", configured)
+        self._policy: Policy = checks.build(
+            Policy, "optimization", {} if optimization is None else optimization
+        )
+        self._mechanisms = {name: mechanisms.build(name, options) for name, options in configured.items()}
         self._light = rules == "light"
         self._live = metrics == "live"
         self._accumulate = groups == "accumulate"
