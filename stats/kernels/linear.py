@@ -9,7 +9,7 @@ from typing import Any
 
 from scipy import special
 
-from stats.kernels.usable import flaw
+from stats.kernels.usable import Unfit, flaw
 
 FEWEST = 3
 
@@ -61,21 +61,18 @@ order by grp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A fitted line, or the ``reason`` why there is none (then every number but the counts is None)."""
+    """A fitted line over ``n`` pairs."""
 
     n: int
-    n_x: int
-    n_y: int
-    slope: float | None = None
-    intercept: float | None = None
-    r: float | None = None
-    r2: float | None = None
-    stderr: float | None = None
-    p: float | None = None
-    reason: str | None = None
+    slope: float
+    intercept: float
+    r: float
+    r2: float
+    stderr: float
+    p: float
 
 
-def fit(row: Mapping[str, Any], *, x: str = "x", y: str = "y") -> Line:
+def fit(row: Mapping[str, Any], *, x: str = "x", y: str = "y") -> Line | Unfit:
     """Fit the least-squares line that one row of ``SQL`` describes.
 
     Parameters
@@ -83,27 +80,27 @@ def fit(row: Mapping[str, Any], *, x: str = "x", y: str = "y") -> Line:
     row : one row of ``SQL``
         ``n_x, n_y, n, x_mean, y_mean, sxx, sxy, syy`` of one group.
     x, y : str
-        What the two variables are; they appear in ``reason``.
+        What the two variables are; they appear in the reason where there is no line.
 
     Returns
     -------
-    Line
+    Line or Unfit
         ``slope`` in units of y per unit of x; ``r`` Pearson's; ``p`` = P(|t(n - 2)| >= |slope / stderr|).
+        No line through fewer than three pairs, or where x or y is constant.
 
     References
     ----------
     Golden value: NIST StRD Norris.  Agrees with ``scipy.stats.linregress``.
     """
-    counts = {"n": row["n"], "n_x": row["n_x"], "n_y": row["n_y"]}
-    reason = flaw(row, fewest=FEWEST, x=x, y=y)
-    if reason is not None:
-        return Line(**counts, reason=reason)
+    nothing = flaw(row, fewest=FEWEST, x=x, y=y)
+    if nothing is not None:
+        return nothing
     slope = row["sxy"] / row["sxx"]
     r = max(-1.0, min(1.0, slope * math.sqrt(row["sxx"] / row["syy"])))
     freedom = row["n"] - 2
     residual = max(0.0, row["syy"] - slope * row["sxy"])
     return Line(
-        **counts,
+        n=row["n"],
         slope=slope,
         intercept=row["y_mean"] - slope * row["x_mean"],
         r=r,

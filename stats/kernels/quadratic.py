@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stats.kernels.usable import flaw
+from stats.kernels.usable import Unfit, flaw, unfit
 
 # Three points lie on a parabola whatever they are.
 FEWEST = 4
@@ -69,21 +69,18 @@ SEPARABLE = 1e-12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parabola:
-    """c0 + c1 x + c2 x², or the ``reason`` why there is none."""
+    """c0 + c1 x + c2 x² over ``n`` pairs, and what it explains beyond a line."""
 
     n: int
-    n_x: int
-    n_y: int
-    c0: float | None = None
-    c1: float | None = None
-    c2: float | None = None
-    r2_linear: float | None = None
-    r2_poly: float | None = None
-    delta_r2: float | None = None
-    reason: str | None = None
+    c0: float
+    c1: float
+    c2: float
+    r2_linear: float
+    r2_poly: float
+    delta_r2: float
 
 
-def fit(row: Mapping[str, Any], *, x: str = "x", y: str = "y") -> Parabola:
+def fit(row: Mapping[str, Any], *, x: str = "x", y: str = "y") -> Parabola | Unfit:
     """Fit the line and the parabola that one row of ``SQL`` describes.
 
     Parameters
@@ -91,32 +88,30 @@ def fit(row: Mapping[str, Any], *, x: str = "x", y: str = "y") -> Parabola:
     row : one row of ``SQL``
         Counts, scale and orthogonalised moments of one group.
     x, y : str
-        What the two variables are; they appear in ``reason``.
+        What the two variables are; they appear in the reason where there is no parabola.
 
     Returns
     -------
-    Parabola
+    Parabola or Unfit
         ``c0, c1, c2`` in units of y per power of x; ``r2_linear`` and ``r2_poly`` the shares of the variance of
         y that the line and the parabola explain; ``delta_r2`` their difference, >= 0, found without subtracting.
+        No parabola through fewer than four pairs or three distinct x, or where y is constant.
 
     References
     ----------
     Golden values: NIST StRD Wampler1-3 as degree-2 fits against exact rational least squares.
     """
-    counts = {"n": row["n"], "n_x": row["n_x"], "n_y": row["n_y"]}
-    reason = flaw(row, fewest=FEWEST, x=x, y=y)
-    if reason is not None:
-        return Parabola(**counts, reason=reason)
+    nothing = flaw(row, fewest=FEWEST, x=x, y=y)
+    if nothing is not None:
+        return nothing
     tilt = row["suq"] / row["suu"]
     curve, lift = row["sqq"] - tilt * row["suq"], row["sqv"] - tilt * row["suv"]
     if curve <= SEPARABLE * row["sqq"]:
-        return Parabola(
-            **counts, reason=f"{x} has two distinct values; a parabola needs three (n = {row['n']})"
-        )
+        return unfit(row, f"{x} has two distinct values; a parabola needs three (n = {row['n']})")
     linear = min(1.0, row["suv"] / row["suu"] * row["suv"] / row["syy"])
     gain = min(1.0 - linear, lift / curve * lift / row["syy"])
     c0, c1, c2 = coefficients(row, lift / curve)
-    return Parabola(**counts, c0=c0, c1=c1, c2=c2, r2_linear=linear, r2_poly=linear + gain, delta_r2=gain)
+    return Parabola(n=row["n"], c0=c0, c1=c1, c2=c2, r2_linear=linear, r2_poly=linear + gain, delta_r2=gain)
 
 
 def coefficients(row: Mapping[str, Any], b2: float) -> tuple[float, float, float]:

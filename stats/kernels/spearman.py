@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stats.kernels.linear import probability
-from stats.kernels.usable import flaw
+from stats.kernels.usable import Unfit, flaw
 
 FEWEST = 3
 
@@ -53,17 +53,14 @@ order by grp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Correlation:
-    """A rank correlation, or the ``reason`` why there is none."""
+    """A rank correlation over ``n`` pairs."""
 
     n: int
-    n_x: int
-    n_y: int
-    rho: float | None = None
-    p: float | None = None
-    reason: str | None = None
+    rho: float
+    p: float
 
 
-def fit(row: Mapping[str, Any], *, x: str = "x", y: str = "y") -> Correlation:
+def fit(row: Mapping[str, Any], *, x: str = "x", y: str = "y") -> Correlation | Unfit:
     """Correlate the ranks that one row of ``SQL`` describes.
 
     Parameters
@@ -71,20 +68,20 @@ def fit(row: Mapping[str, Any], *, x: str = "x", y: str = "y") -> Correlation:
     row : one row of ``SQL``
         ``n_x, n_y, n, sxx, sxy, syy`` of one group's average ranks.
     x, y : str
-        What the two variables are; they appear in ``reason``.
+        What the two variables are; they appear in the reason where there is no correlation.
 
     Returns
     -------
-    Correlation
-        ``rho`` in [-1, 1]; ``p`` two-sided from t(n - 2).
+    Correlation or Unfit
+        ``rho`` in [-1, 1]; ``p`` two-sided from t(n - 2).  No correlation of fewer than three pairs, or where x
+        or y is constant.
 
     References
     ----------
     Agrees with ``scipy.stats.spearmanr``.
     """
-    counts = {"n": row["n"], "n_x": row["n_x"], "n_y": row["n_y"]}
-    reason = flaw(row, fewest=FEWEST, x=x, y=y)
-    if reason is not None:
-        return Correlation(**counts, reason=reason)
+    nothing = flaw(row, fewest=FEWEST, x=x, y=y)
+    if nothing is not None:
+        return nothing
     rho = max(-1.0, min(1.0, row["sxy"] / math.sqrt(row["sxx"] * row["syy"])))
-    return Correlation(**counts, rho=rho, p=probability(rho, row["n"] - 2))
+    return Correlation(n=row["n"], rho=rho, p=probability(rho, row["n"] - 2))

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 
-def flaw(row: Mapping[str, Any], *, fewest: int, x: str, y: str) -> str | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfit:
+    """A group without a fit: its finite pairs, how many x and y were read at all, and why there is none."""
+
+    n: int
+    n_x: int
+    n_y: int
+    reason: str
+
+
+def unfit(row: Mapping[str, Any], reason: str) -> Unfit:
+    return Unfit(n=row["n"], n_x=row["n_x"], n_y=row["n_y"], reason=reason)
+
+
+def flaw(row: Mapping[str, Any], *, fewest: int, x: str, y: str) -> Unfit | None:
     """Return why a fit of ``y`` on ``x`` is undefined, or None where it is defined.
 
     Parameters
     ----------
     row : one row of a kernel of two variables
-        ``n`` finite pairs and the centred sums of squares ``sxx`` and ``syy``.
+        Counts ``n, n_x, n_y`` and the centred sums of squares ``sxx`` and ``syy``.
     fewest : int
         The fewest pairs for which the statistic exists.
     x, y : str
@@ -21,10 +36,10 @@ def flaw(row: Mapping[str, Any], *, fewest: int, x: str, y: str) -> str | None:
     """
     n = row["n"]
     if n < fewest:
-        return f"n = {n} readings of {y} with {x}; at least {fewest} are needed"
+        return unfit(row, f"n = {n} readings of {y} with {x}; at least {fewest} are needed")
     for name, spread in ((x, row["sxx"]), (y, row["syy"])):
         if not math.isfinite(spread):
-            return f"{name} is too large for double precision (n = {n})"
+            return unfit(row, f"{name} is too large for double precision (n = {n})")
         if spread <= 0:
-            return f"{name} is constant (n = {n})"
+            return unfit(row, f"{name} is constant (n = {n})")
     return None
