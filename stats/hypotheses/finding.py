@@ -1,0 +1,138 @@
+"""What a hypothesis is made of, what it finds in one run, and what several runs say together."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any, Literal, Protocol
+
+from stats.kernels.linear import Line
+from stats.kernels.quadratic import Parabola
+from stats.kernels.spearman import Correlation
+from stats.kernels.usable import Unfit
+
+Verdict = Literal["VALIDATED", "REFUTED", "INCONCLUSIVE", "UNTESTABLE"]
+VERDICTS: tuple[Verdict, ...] = ("VALIDATED", "REFUTED", "INCONCLUSIVE", "UNTESTABLE")
+
+# Below five readings even perfect order is not significant: its exact two-sided probability is 2 / n!, 0.083 at
+# n = 4, where the t approximation that the protocol uses says 0.
+FEWEST = 5
+
+Row = Mapping[str, Any]
+Fit = Line | Parabola | Correlation | Unfit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A verdict on one run, or on several, with the numbers and the sentence behind it."""
+
+    verdict: Verdict
+    reason: str
+    statistics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Criterion:
+    """One published version of a test: what it reads, how SQL reduces it, and the decision."""
+
+    rule: str
+    """When it is VALIDATED, with the thresholds' names in braces."""
+    sample: str
+    """Static SQL: relation (grp = run_id/signal, x, y), with at least one row, of NULLs if need be, per run."""
+    kernel: str
+    """Static SQL over ``sample``: one row per grp."""
+    judge: Callable[[Mapping[str, Row], Any], Finding]
+    """Decide on one run from its kernel rows by signal and the thresholds."""
+
+
+class Hypothesis(Protocol):
+    """A module ``stats.hypotheses.hN``."""
+
+    CLAIM: str
+    EXPECTED: Verdict
+    VARIANTS: Mapping[str, Criterion]
+    Thresholds: Callable[..., Any]
+
+
+def decided(holds: bool, reason: str, **statistics: float) -> Finding:
+    """Return VALIDATED where the criterion ``holds``, else REFUTED."""
+    return Finding(verdict="VALIDATED" if holds else "REFUTED", reason=reason, statistics=statistics)
+
+
+def undecided(fit: Fit, *, x: str, y: str, source: str = "") -> Finding:
+    """Return why a run says nothing about ``y`` and ``x``.
+
+    ``source`` says what records the signal.
+    """
+    if isinstance(fit, Unfit):
+        for name, readings in ((y, fit.n_y), (x, fit.n_x)):
+            if not readings:
+                return Finding(
+                    verdict="UNTESTABLE", reason=f"no {name} was recorded{source and f' ({source})'}"
+                )
+    return Finding(verdict="INCONCLUSIVE", reason=too_little(fit, f"{y} with {x}"))
+
+
+def too_little(fit: Fit, what: str) -> str:
+    if fit.n >= FEWEST and isinstance(fit, Unfit):
+        return fit.reason
+    return f"n = {fit.n} readings of {what}; at least {FEWEST} are needed"
+
+
+def combine(findings: Sequence[Finding]) -> Finding:
+    """Join the findings of several runs into one.
+
+    Parameters
+    ----------
+    findings : one per run
+        Those of a single run are returned as they are.
+
+    Returns
+    -------
+    Finding
+        VALIDATED or REFUTED where every run in which the signal was recorded says so, UNTESTABLE where it was
+        recorded in none, else INCONCLUSIVE.  Each statistic is the median over the runs that have it: one run
+        that went astray does not move it.
+    """
+    if len(findings) == 1:
+        return findings[0]
+    if not findings:
+        return Finding(verdict="UNTESTABLE", reason="no run is selected")
+    testable = [finding for finding in findings if finding.verdict != "UNTESTABLE"]
+    verdicts = {finding.verdict for finding in testable}
+    verdict: Verdict = verdicts.pop() if len(verdicts) == 1 else "INCONCLUSIVE" if testable else "UNTESTABLE"
+    names = dict.fromkeys(name for finding in testable for name in finding.statistics)
+    return Finding(
+        verdict=verdict,
+        reason=_counted(findings, bool(names)),
+        statistics={
+            name: median(f.statistics[name] for f in testable if name in f.statistics) for name in names
+        },
+    )
+
+
+def _counted(findings: Sequence[Finding], has_statistics: bool) -> str:
+    counts = Counter(finding.verdict for finding in findings)
+    said = [f"{counts[verdict]} of {len(findings)} runs {verdict}" for verdict in VERDICTS if counts[verdict]]
+    open_reasons = dict.fromkeys(f.reason for f in findings if f.verdict in ("INCONCLUSIVE", "UNTESTABLE"))
+    parts = [", ".join(said), *list(open_reasons)[:1]]
+    if has_statistics:
+        parts.append("statistics are medians over the runs")
+    return "; ".join(parts)
+
+
+def within(key: str, value: object, low: float, high: float) -> None:
+    """Refuse a threshold that is no number in [low, high].
+
+    Raises
+    ------
+    ValueError
+        Naming the key, the value and the range.
+    """
+    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    if not (low <= number <= high and math.isfinite(number)):
+        span = f"of {low:g} or more" if math.isinf(high) else f"in [{low:g}, {high:g}]"
+        raise ValueError(f"{key}={value!r} is out of range; give a number {span}")
