@@ -1,0 +1,105 @@
+"""The level entry of a judgement: which account holds the largest share of the wall time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# wall = cpu + runq + offcpu; the sub-accounts lie inside those three, so of equals the more specific one is named.
+CONTAINERS = {"cpu": "cpu", "runq": "run queue", "offcpu": "off-CPU"}
+INSIDE = {"sampling": "the workload's sampling calls", "gc": "garbage collection", "probe": "our probes"}
+
+SQL = """
+-- one row per run: its cycles, their wall time, each account's time and the wall time where it was read [ns]
+select
+    run_id,
+    count(*) as cycles,
+    sum(wall_ns)::bigint as wall,
+    sum(cpu_ns)::bigint as cpu, sum(wall_ns) filter (where cpu_ns is not null)::bigint as cpu_wall,
+    sum(runq_ns)::bigint as runq, sum(wall_ns) filter (where runq_ns is not null)::bigint as runq_wall,
+    sum(offcpu_ns)::bigint as offcpu, sum(wall_ns) filter (where offcpu_ns is not null)::bigint as offcpu_wall,
+    sum(gc_ns)::bigint as gc, sum(wall_ns) filter (where gc_ns is not null)::bigint as gc_wall,
+    sum(probe_ns)::bigint as probe, sum(wall_ns) filter (where probe_ns is not null)::bigint as probe_wall,
+    sum(sampling_ns)::bigint as sampling,
+    sum(wall_ns) filter (where sampling_ns is not null)::bigint as sampling_wall
+from cycles
+where cycle >= 0 and coalesce(process, 0) = 0
+group by run_id
+order by run_id
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """Where the time of the selected runs went; without an account where none was recorded."""
+
+    account: str | None
+    share: float | None
+    detail: str | None
+    reason: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"account": self.account, "share": self.share, "detail": self.detail, "reason": self.reason}
+
+
+def level(rows: Sequence[Mapping[str, Any]]) -> Level:
+    """Name the largest account of the cycles of several runs.
+
+    Parameters
+    ----------
+    rows : rows of ``SQL``, one per run
+        Times in ns; an account that was not read is None.
+
+    Returns
+    -------
+    Level
+        ``share`` of the wall time of the cycles where the account was read, in [0, 1] but for the rounding of a
+        residual off-CPU time, which is never clamped.
+    """
+    wall = _sum(rows, "wall")
+    if not wall:
+        return Level(account=None, share=None, detail=None, reason="no cycle times were recorded")
+    shares = {
+        account: _sum(rows, account) / covered
+        for account in (*CONTAINERS, *INSIDE)
+        if (covered := _sum(rows, f"{account}_wall"))
+    }
+    if not shares:
+        reason = "cycle times were recorded, but no accounts of where they went"
+        return Level(account=None, share=None, detail=None, reason=reason)
+    largest = max(shares, key=lambda account: (shares[account], account in INSIDE))
+    return Level(
+        account=largest,
+        share=shares[largest],
+        detail=_decomposed(shares),
+        reason=_basis(rows, shares, wall),
+    )
+
+
+def _sum(rows: Sequence[Mapping[str, Any]], key: str) -> int:
+    return sum(row[key] or 0 for row in rows)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.{0 if abs(share) >= 0.095 else 1}f} %"
+
+
+def _decomposed(shares: Mapping[str, float]) -> str:
+    outer = [f"{_percent(shares[k])} {name}" for k, name in CONTAINERS.items() if k in shares]
+    inner = [f"{_percent(shares[k])} inside {name}" for k, name in INSIDE.items() if k in shares]
+    return "; ".join(
+        part for part in (f"wall = {' + '.join(outer)}" if outer else "", ", ".join(inner)) if part
+    )
+
+
+def _basis(rows: Sequence[Mapping[str, Any]], shares: Mapping[str, float], wall: int) -> str:
+    cycles = f"{_sum(rows, 'cycles'):,} cycles, {wall / 1e9:.3g} s of wall time"
+    said = [f"the largest of {len(shares)} accounts over {cycles}"]
+    absent = [account for account in (*CONTAINERS, *INSIDE) if account not in shares]
+    partly = [account for account in shares if _sum(rows, f"{account}_wall") < wall]
+    if absent:
+        said.append(f"not recorded: {', '.join(absent)}")
+    if partly:
+        said.append(f"read in a part of the cycles: {', '.join(partly)}")
+    return "; ".join(said)

@@ -1,0 +1,236 @@
+"""Judge runs: each hypothesis on each run, then on the selection, with the account that holds the time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, overload
+
+from stats import accounts, remarks
+from stats.accounts import Level
+from stats.hypotheses import PROTOCOL, criterion, known
+from stats.hypotheses import thresholds as bind
+from stats.hypotheses.finding import Criterion, Finding, Row, combine
+from stats.remarks import Record
+
+if TYPE_CHECKING:
+    from store.catalog import Catalog
+
+PROFILES = ("paper",)
+
+Limits = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """The verdict on one hypothesis over a selection, and on each of its runs."""
+
+    hypothesis: str
+    finding: Finding
+    expected: str | None
+    thresholds: Mapping[str, float]
+    n_cycles: int
+    runs: Mapping[str, Finding]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "hypothesis": self.hypothesis,
+            "verdict": self.finding.verdict,
+            "expected": self.expected,
+            "statistics": dict(self.finding.statistics),
+            "thresholds": dict(self.thresholds),
+            "p_adjusted": None,
+            "n_runs": len(self.runs),
+            "n_cycles": self.n_cycles,
+            "reason": self.finding.reason,
+            "runs": [
+                {
+                    "run_id": run_id,
+                    "verdict": finding.verdict,
+                    "statistics": dict(finding.statistics),
+                    "p_adjusted": None,
+                    "reason": finding.reason,
+                }
+                for run_id, finding in self.runs.items()
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """The verdicts on a selection of runs, the level of its accounts, and what a reader must know."""
+
+    profile: str
+    variant: str
+    where: tuple[str, ...]
+    runs: tuple[str, ...]
+    verdicts: tuple[Entry, ...]
+    level: Level
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document that ``stats verdict --format json`` prints."""
+        return {
+            "profile": self.profile,
+            "variant": self.variant,
+            "selection": {"where": list(self.where), "runs": list(self.runs)},
+            "verdicts": [entry.to_json() for entry in self.verdicts],
+            "level": self.level.to_json(),
+            "notes": list(self.notes),
+        }
+
+
+@overload
+def judge(
+    catalog: Catalog,
+    *,
+    where: str | Sequence[str] = ...,
+    runs: Sequence[str] = ...,
+    profile: str = ...,
+    variant: str = ...,
+    by: None = ...,
+    thresholds: Mapping[str, Mapping[str, Any]] | None = ...,
+    tags: Sequence[str] = ...,
+    latest: bool = ...,
+    last: int | None = ...,
+) -> Judgement: ...
+@overload
+def judge(
+    catalog: Catalog,
+    *,
+    where: str | Sequence[str] = ...,
+    runs: Sequence[str] = ...,
+    profile: str = ...,
+    variant: str = ...,
+    by: str,
+    thresholds: Mapping[str, Mapping[str, Any]] | None = ...,
+    tags: Sequence[str] = ...,
+    latest: bool = ...,
+    last: int | None = ...,
+) -> list[Judgement]: ...
+
+
+def judge(
+    catalog: Catalog,
+    *,
+    where: str | Sequence[str] = (),
+    runs: Sequence[str] = (),
+    profile: str = "paper",
+    variant: str = PROTOCOL,
+    by: str | None = None,
+    thresholds: Mapping[str, Mapping[str, Any]] | None = None,
+    tags: Sequence[str] = (),
+    latest: bool = False,
+    last: int | None = None,
+) -> Judgement | list[Judgement]:
+    """Judge every hypothesis on the selected runs.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        An open store.
+    where, runs, tags, latest, last
+        The selection: predicates over table ``runs`` (all must hold), run ids, tags, the newest of each
+        configuration, the last so many.
+    profile : str
+        ``paper``: the study's own criteria, uncorrected for their number and for dependent data.
+    variant : str
+        Which published version of the criteria.
+    by : str, optional
+        ``run_id``: one judgement per run instead of one of all.
+    thresholds : mapping, optional
+        ``{"h2": {"delta_r2_min": 0.05}}`` in place of the defaults.
+
+    Returns
+    -------
+    Judgement or list of Judgement
+        An entry is VALIDATED or REFUTED where all runs in which the signal was recorded agree; its statistics are
+        those of the run, or the medians over the runs.
+
+    Raises
+    ------
+    ValueError
+        If profile, variant, ``by``, a threshold or the selection is unknown or out of range.
+    """
+    criteria, limits = _criteria(profile, variant), _limits(thresholds or {})
+    if by not in (None, "run_id"):
+        raise ValueError(f"by={by} is not a unit of judgement; give run_id")
+    predicates = (where,) if isinstance(where, str) else tuple(where)
+    ids = catalog.select(where=predicates, runs=runs, tags=tags, latest=latest, last=last)
+    evidence = _gather(catalog, ids, criteria, limits)
+
+    def conclude(records: Sequence[Record]) -> Judgement:
+        return Judgement(
+            profile=profile,
+            variant=variant,
+            where=predicates,
+            runs=tuple(record.run_id for record in records),
+            verdicts=tuple(_entry(name, evidence, records, limits[name]) for name in criteria),
+            level=accounts.level([evidence.totals[r.run_id] for r in records if r.run_id in evidence.totals]),
+            notes=remarks.notes(records, limits),
+        )
+
+    return conclude(evidence.records) if by is None else [conclude([record]) for record in evidence.records]
+
+
+def explain(*, profile: str = "paper", variant: str = PROTOCOL, thresholds: Any = None) -> str:
+    """Return what each hypothesis claims, when it counts as validated, and the SQL that is run for it."""
+    limits = _limits(thresholds or {})
+    parts = []
+    for name, test in _criteria(profile, variant).items():
+        rule = test.rule.format(**asdict(limits[name]))
+        head = f"{name}: {known()[name].CLAIM}\nVALIDATED if {rule}"
+        parts.append(
+            f"{head}\n\nrelation sample:\n{test.sample.strip()}\n\nreduced by:\n{test.kernel.strip()}"
+        )
+    return "\n\n\n".join(parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Evidence:
+    records: Sequence[Record]
+    findings: Mapping[str, Mapping[str, Finding]]
+    totals: Mapping[str, Row]
+
+
+def _criteria(profile: str, variant: str) -> dict[str, Criterion]:
+    if profile not in PROFILES:
+        raise ValueError(
+            f"profile={profile} is not a profile of judgement; give one of {', '.join(PROFILES)}"
+        )
+    return {name: criterion(name, variant) for name in known()}
+
+
+def _limits(given: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    values = {name: bind(name, options) for name, options in given.items()}
+    return {name: values.get(name, bind(name, {})) for name in known()}
+
+
+def _gather(
+    catalog: Catalog, ids: Sequence[str], criteria: Mapping[str, Criterion], limits: Limits
+) -> _Evidence:
+    """Read each hypothesis' evidence for all runs in one pass of SQL."""
+    records = remarks.read(catalog, ids)
+    findings: dict[str, dict[str, Finding]] = {name: {} for name in criteria}
+    if not records:
+        return _Evidence(records=records, findings=findings, totals={})
+    for name, test in criteria.items():
+        signals: dict[str, dict[str, Row]] = {record.run_id: {} for record in records}
+        for row in catalog.reduce(test.kernel, test.sample, runs=ids):
+            run_id, _, signal = row["grp"].rpartition("/")
+            signals[run_id][signal] = row
+        findings[name] = {run_id: test.judge(rows, limits[name]) for run_id, rows in signals.items()}
+    totals = {row["run_id"]: row for row in catalog.query(accounts.SQL, runs=ids)}
+    return _Evidence(records=records, findings=findings, totals=totals)
+
+
+def _entry(name: str, evidence: _Evidence, records: Sequence[Record], limits: Any) -> Entry:
+    found = {record.run_id: evidence.findings[name][record.run_id] for record in records}
+    return Entry(
+        hypothesis=name,
+        finding=combine(list(found.values())),
+        expected=remarks.expected(records, name),
+        thresholds=asdict(limits),
+        n_cycles=sum(record.n_cycles for record in records),
+        runs=found,
+    )

@@ -1,0 +1,126 @@
+"""What the selected runs say about themselves: what was expected of them, and what a reader must know."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from stats.hypotheses import known
+
+if TYPE_CHECKING:
+    from store.catalog import Catalog
+
+# The error rates of the paper's criteria were measured at 3,000 and at 12,000 cycles, and they move between the two:
+# under slow noise (AR .99) H2 is right by chance in .20 of the runs at 3,000 and in .02 at 12,000.  Nothing is
+# known below.
+CALIBRATED_CYCLES = 3000
+
+# The experiments for which the study says what it expects.
+STUDY = frozenset(f"c{number}" for number in range(255, 264))
+
+SQL = """
+-- one row per selected run
+select run_id, experiment, optimization, status, coalesce(n_cycles, 0) as n_cycles, config
+from runs
+order by started_at, run_id
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What one run says about itself; ``config`` is its resolved configuration, empty where it has none."""
+
+    run_id: str
+    experiment: str | None
+    optimization: str | None
+    status: str | None
+    n_cycles: int
+    config: Mapping[str, Any]
+
+
+def read(catalog: Catalog, ids: Sequence[str]) -> list[Record]:
+    """Read the records of the selected runs, oldest first."""
+    if not ids:
+        return []
+    return [Record(**row | {"config": _mapping(row["config"])}) for row in catalog.query(SQL, runs=ids)]
+
+
+def _mapping(text: str | None) -> Mapping[str, Any]:
+    value = json.loads(text) if text else {}
+    return value if isinstance(value, dict) else {}
+
+
+def expected(records: Sequence[Record], hypothesis: str) -> str | None:
+    """Return the verdict that was expected of all these runs, or None where there is none or no single one."""
+    verdicts = {_expected(record, hypothesis) for record in records}
+    return verdicts.pop() if len(verdicts) == 1 else None
+
+
+def _expected(record: Record, hypothesis: str) -> str | None:
+    declared = record.config.get("expected")
+    if declared:
+        verdict = declared.get(hypothesis)
+        return None if verdict is None else str(verdict)
+    return known()[hypothesis].EXPECTED if record.experiment in STUDY else None
+
+
+def notes(records: Sequence[Record], limits: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what limits the verdicts on these runs, judged by the thresholds ``limits``."""
+    if not records:
+        return ("no run is selected",)
+    said = [_short(records), *_statuses(records), *_mixed(records), *_other_thresholds(records, limits)]
+    return tuple(note for note in said if note)
+
+
+def _short(records: Sequence[Record]) -> str:
+    short = [record.n_cycles for record in records if record.n_cycles < CALIBRATED_CYCLES]
+    if not short:
+        return ""
+    return (
+        f"the paper profile is not calibrated on short runs ({_of(short, records)} under {CALIBRATED_CYCLES:,} "
+        f"cycles, the shortest {min(short):,}): its error rates are known from {CALIBRATED_CYCLES:,} cycles on"
+    )
+
+
+def _statuses(records: Sequence[Record]) -> list[str]:
+    meanings = {
+        "imported": "imported: judged on the signals that the file holds, of which accounts are none",
+        "interrupted": "interrupted: judged on the cycles that were done",
+        "failed": "failed: judged on the cycles that were done",
+        "running": "still running: judged on what is published of it",
+    }
+    found = {status: [r for r in records if r.status == status] for status in meanings}
+    return [f"{_of(runs, records)} {meanings[status]}" for status, runs in found.items() if runs]
+
+
+def _mixed(records: Sequence[Record]) -> list[str]:
+    """Say where one verdict is asked of runs that were made to differ."""
+    said = []
+    for name, values in (
+        ("experiments", {record.experiment or "none" for record in records}),
+        ("optimizations", {record.optimization or "none" for record in records}),
+    ):
+        if len(values) > 1:
+            said.append(f"the selection mixes {name} ({', '.join(sorted(values))})")
+    return said
+
+
+def _other_thresholds(records: Sequence[Record], limits: Mapping[str, Any]) -> list[str]:
+    said = []
+    for name, used in (
+        (f"{h}.{key}", value) for h, each in limits.items() for key, value in asdict(each).items()
+    ):
+        hypothesis, key = name.split(".")
+        declared = [(r.config.get("hypothesis") or {}).get(hypothesis, {}).get(key, used) for r in records]
+        other = sorted({value for value in declared if value != used})
+        if other:
+            runs = [value for value in declared if value != used]
+            values = ", ".join(f"{value:g}" for value in other)
+            said.append(f"{_of(runs, records)} declared with {name}={values}, judged with {used:g}")
+    return said
+
+
+def _of(some: Sequence[object], records: Sequence[Record]) -> str:
+    return f"{len(some)} of {len(records)} run{'s are' if len(records) > 1 else ' is'}"

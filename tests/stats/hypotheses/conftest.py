@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stats import judge
+from stats.hypotheses.finding import Finding
+from store.catalog import open_catalog
+
+
+@pytest.fixture
+def found(tmp_path: Path, make_run: Callable[..., str]) -> Callable[..., Finding]:
+    """Publish one run with the planted signals and return what a hypothesis finds in it."""
+
+    def find(hypothesis: str, *, thresholds: Any = None, **planted: Any) -> Finding:
+        root = tmp_path / f"store{len(list(tmp_path.iterdir()))}"
+        root.mkdir()
+        for readings in planted.get("probes", {}).values():
+            readings.setdefault("t_ns", [10**9 * (cycle + 2) for cycle in readings["cycle"]])
+        make_run(root, **planted)
+        limits = {hypothesis: thresholds} if thresholds else None
+        with open_catalog(root) as catalog:
+            judgement = judge(catalog, thresholds=limits)
+        return next(entry.finding for entry in judgement.verdicts if entry.hypothesis == hypothesis)
+
+    return find
