@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from store.raw.fields import Field
-from store.raw.form import MECHANISMS
+from store.raw.form import MECHANISMS, RECORDED
 
 _BY_FACTOR = re.compile(r"H\d(×H\d)*|H\d-only")
 
@@ -16,13 +16,11 @@ _BY_FACTOR = re.compile(r"H\d(×H\d)*|H\d-only")
 def mechanisms(flags: Field) -> dict[str, bool]:
     """Return the mechanisms named by flags such as ``h1_pooling``, by our words, in the order of the file."""
     found: dict[str, bool] = {}
+    for word, field in flags.get("mechanisms").members() if flags.has("mechanisms") else ():
+        _add(found, word, field)
     for key, field in flags.members():
-        word = MECHANISMS.get(key[:3])
-        if word is not None:
-            _add(found, word, field)
-    if flags.has("mechanisms"):
-        for word, field in flags.get("mechanisms").members():
-            _add(found, word, field)
+        if key in RECORDED or (key[:3] in MECHANISMS and isinstance(field.value, bool)):
+            _add(found, MECHANISMS[key[:3]], field)
     return found
 
 

@@ -15,6 +15,9 @@ FLAGS = {
 MECHANISMS = {flag[:3]: mechanism for mechanism, flag in FLAGS.items()}
 """By the prefix ``h1_``: the second form also says ``h1_pooling``, ``h2_sources``, ``h5_recovery``."""
 
+RECORDED = frozenset({*FLAGS.values(), "h1_pooling", "h2_sources"})
+"""Flags that must be true or false; other keys with such a prefix may hold a rate or an effect."""
+
 OWN = "driftlab"
 """Member of ``metadata`` with what only our own exports say about a run."""
 

@@ -78,8 +78,6 @@ def export_run(catalog: Catalog, run_id: str) -> dict[str, Any]:
         If the store holds no such run, or it is still running.
     """
     rows = {name: catalog.query(sql, runs=[run_id]) for name, sql in _SQL.items()}
-    if not rows["runs"]:
-        raise ValueError(f"run {run_id} is not in {catalog.root}; list the runs with `ls`")
     run = rows["runs"][0]
     if run["status"] == "running":
         raise ValueError(f"run {run_id} is still running; export it when it has ended")
