@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from probes import ownership
 from store import schema
 from store.publishing import is_published
 
@@ -176,8 +177,6 @@ def _cell(kind: str, value: Any) -> Any:
 
 def _running(root: Path) -> Iterable[Manifest]:
     for spool in spools(root):
-        from probes import ownership
-
         if ownership.state(spool) == "running":
             try:
                 job = json.loads((spool / "job.json").read_text(encoding="utf-8"))

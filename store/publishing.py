@@ -71,7 +71,7 @@ def publish(
         prepare(staging)
         files = {f"{name}.parquet": write(staging / f"{name}.parquet", data) for name, data in tables.items()}
         commit(root, record, files, staging=staging, log=log)
-    except (OSError, pa.ArrowException) as error:
+    except OSError as error:
         raise refusal(root, record["run_id"], error) from error
     return final
 

@@ -1,0 +1,245 @@
+"""Publish a run from its spool directory alone, whoever is still alive.
+
+Idempotent at every step: an adopter that dies leaves a spool that can be adopted again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.fs
+
+from probes import ownership
+from store import converting, publishing, schema
+from store.publishing import CannotPublish
+
+__all__ = ["CannotPublish", "adopt"]
+
+STAGING = "publish"
+"""Directory inside the spool that holds the unfinished run: one rename away from ``runs``."""
+
+CONDITIONS = """
+-- one row per condition that has cycles: what table conditions and the run's totals need of them
+select condition, count(*) as condition_cycles, sum(wall_ns) / 1e9 as condition_wall_s,
+    sum(sampling_calls) as sampling_calls, max(t_ns) as t_ns,
+    avg(population) as population_mean, stddev_pop(population) as population_sd,
+    arg_max(population, cycle) as population_final, max(population) as population_max
+from cycles
+where process = 0
+group by condition
+"""
+
+Totals = Mapping[str | None, Mapping[str, Any]]
+
+
+def adopt(spool: Path, *, wait: bool = False, own: bool = False, force: bool = False) -> str | None:
+    """Publish the run of one spool directory and remove the spool.
+
+    Parameters
+    ----------
+    spool : Path
+        ``<store>/spool/<run_id>``.
+    wait : bool
+        Wait for the owner to end, or for another adopter; else skip a spool that is locked.
+    own : bool
+        The caller started the run and knows that it ended: a spool without a lock file is adopted at once.
+    force : bool
+        Adopt also where the file system has no locks.  The caller vouches that the run has ended.
+
+    Returns
+    -------
+    str or None
+        The run's id if the run is published now, by this call or before it; None if it was skipped.
+
+    Raises
+    ------
+    CannotPublish
+        If the store cannot be written; the spool stays.
+    ValueError
+        If ``job.json`` cannot be read.
+    """
+    spool = spool.absolute()
+    run_id, root = spool.name, spool.parent.parent
+    final = publishing.run_directory(root, run_id)
+    try:
+        with _claim(spool, wait=wait, own=own, force=force) as claimed:
+            if claimed and spool.exists():
+                if not publishing.is_published(final):
+                    _publish(spool, root)
+                _remove(spool)
+    except OSError as error:
+        if not publishing.is_published(final):  # else only the spool is left over
+            raise publishing.refusal(root, run_id, error) from error
+    return run_id if publishing.is_published(final) else None
+
+
+def read_job(spool: Path) -> dict[str, Any]:
+    """Return ``job.json`` of a spool.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read; one sentence that names it.
+    """
+    path = spool / "job.json"
+    try:
+        job: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if job["format"] == 1 and job["run_id"] == spool.name:
+            return job
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or repr(error)
+        raise ValueError(f"{path} cannot be read ({reason}); remove {spool} if the run is lost") from error
+    raise ValueError(
+        f"{path} is no job of this version for {spool.name}; adopt it with the version that wrote it"
+    )
+
+
+def condition_names(job: Mapping[str, Any]) -> list[str | None]:
+    """Return the names of a job's conditions by position."""
+    names = {condition["position"]: condition["name"] for condition in job["conditions"]}
+    return [names.get(position) for position in range(max(names, default=-1) + 1)]
+
+
+def _claim(spool: Path, *, wait: bool, own: bool, force: bool) -> AbstractContextManager[bool]:
+    if force and spool.exists() and ownership.state(spool) == "unlockable":
+        return nullcontext(True)
+    return ownership.adopt_lock(spool, wait=wait, own=own or force)
+
+
+def _publish(spool: Path, root: Path) -> None:
+    job = read_job(spool)
+    staging = spool / STAGING
+    publishing.prepare(staging)
+    recorded = converting.recording(spool)
+    names = condition_names(job)
+    files = {
+        f"{stream}.parquet": publishing.write(
+            staging / f"{stream}.parquet", converting.reader(recorded, stream, names)
+        )
+        for stream in recorded.streams
+    }
+    end, problems = _read_end(spool)
+    totals = _totals(staging / "cycles.parquet")
+    record = _record(job, end, totals, _started(spool, recorded, end))
+    record["notes"] = [*record["notes"], *problems, *recorded.problems]
+    publishing.commit(root, record, files, staging=staging, log=spool / "log")
+
+
+def _remove(spool: Path) -> None:
+    """Remove a spool, what makes it adoptable last; what cannot be removed now goes with the next refresh."""
+    last = ("job.json", "owner.pid", "owner.lock")
+    for path in spool.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name not in last:
+            path.unlink(missing_ok=True)
+    for name in last:
+        (spool / name).unlink(missing_ok=True)
+    spool.rmdir()
+
+
+def _read_end(spool: Path) -> tuple[dict[str, Any] | None, list[str]]:
+    """Return ``end.json``, the owner's last word, or None if it had none; and what is wrong with it."""
+    path = spool / "end.json"
+    try:
+        end: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return end, []
+    except FileNotFoundError:
+        return None, []
+    except (OSError, ValueError) as error:
+        return None, [f"end.json could not be read ({error})"]
+
+
+def _totals(cycles: Path) -> Totals:
+    """Reduce the run's cycles by condition; ``population`` is NULL where the workload has none."""
+    columns = pa.schema([*schema.arrow("cycles", run_id=False), pa.field("population", pa.float64())])
+    data = pyarrow.dataset.dataset(cycles, columns, "parquet", filesystem=pa.fs.LocalFileSystem())
+    with duckdb.connect() as connection:
+        connection.register("cycles", data)
+        result = connection.execute(CONDITIONS)
+        names = [column[0] for column in result.description or ()]
+        rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+        connection.unregister("cycles")
+    return {row["condition"]: row for row in rows}
+
+
+def _started(spool: Path, recorded: converting.Recording, end: Mapping[str, Any] | None) -> datetime:
+    """Return when the run started: by the recording's own clock origin, else the owner's word, else the job."""
+    segments = [segment for segments in recorded.streams.values() for segment in segments]
+    if segments:
+        return _moment(segments[0].started_at_ns)
+    if end and end.get("started_at"):
+        return datetime.fromisoformat(end["started_at"])
+    return _moment((spool / "job.json").stat().st_mtime_ns)
+
+
+def _moment(unix_ns: int) -> datetime:
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=unix_ns // 1000)
+
+
+def _record(
+    job: Mapping[str, Any], end: Mapping[str, Any] | None, totals: Totals, started: datetime
+) -> dict[str, Any]:
+    """Return the row of table ``runs`` and what else stands in ``run.json``."""
+    cycles = sum(total["condition_cycles"] for total in totals.values())
+    calls = [total["sampling_calls"] for total in totals.values() if total["sampling_calls"] is not None]
+    return {
+        **job["environment"],
+        **job,
+        **(_ended(end) if end else _vanished(totals, started, cycles)),
+        "started_at": started,
+        "n_cycles": cycles,
+        "total_sampling_calls": sum(calls) if calls else None,
+        "conditions": list(_conditions(job, totals)),
+    }
+
+
+def _ended(end: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "status": end["status"],
+        "error": end.get("error"),
+        "ended_at": datetime.fromisoformat(end["ended_at"]),
+        "wall_s": _seconds(end.get("wall_ns")),
+        "cpu_s": _seconds(end.get("cpu_ns")),
+        "peak_rss_bytes": end.get("peak_rss_bytes"),
+        "modules": end.get("modules"),
+        "observer": end.get("observer"),
+        "notes": list(end.get("notes") or ()),
+    }
+
+
+def _vanished(totals: Totals, started: datetime, cycles: int) -> dict[str, Any]:
+    """Return the end of a run whose owner was killed: its last row is its last sign of life."""
+    last_ns = max((total["t_ns"] for total in totals.values() if total["t_ns"] is not None), default=None)
+    return {
+        "status": "interrupted",
+        "error": f"the measured process ended without a word after {cycles} cycles: killed, or the machine stopped",
+        "ended_at": None if last_ns is None else started + timedelta(microseconds=last_ns // 1000),
+        "wall_s": _seconds(last_ns),
+        "notes": [],
+    }
+
+
+def _seconds(nanoseconds: int | None) -> float | None:
+    return None if nanoseconds is None else nanoseconds / 1e9
+
+
+def _conditions(job: Mapping[str, Any], totals: Totals) -> Iterator[dict[str, Any]]:
+    for condition in job["conditions"]:
+        total = totals.get(condition["name"], {"condition_cycles": 0})
+        names: Sequence[str] = [column.name for column in schema.CONDITIONS.columns]
+        yield {
+            **{name: total[name] for name in names if name in total},
+            "condition": condition["name"],
+            "position": condition["position"],
+            "mechanisms": dict(condition["mechanisms"]),
+        }
