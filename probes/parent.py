@@ -1,0 +1,157 @@
+"""The parent's side of a run: write the job, start the measured process, watch its spool."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple
+
+from probes.spool import read_segment
+
+POLL_S = 0.2
+RECENT_S = 20.0
+"""The rate shown is that of the last so many seconds: conditions differ in speed."""
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Progress(NamedTuple):
+    """How far a run is; the rate is 0 and what remains infinite until a cycle has ended."""
+
+    cycle: int
+    total: int
+    rate_per_s: float
+    remaining_s: float
+
+
+def package_environment() -> dict[str, str]:
+    """Return this process's environment with the package's root first on ``PYTHONPATH``."""
+    root = str(Path(__file__).resolve().parent.parent)
+    rest = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([root, rest] if rest else [root])}
+
+
+def write_job(spool: Path, job: Mapping[str, Any]) -> None:
+    """Write ``job.json`` into a new spool directory, on disk before anything runs."""
+    spool.mkdir(parents=True, exist_ok=True)
+    unfinished = spool / "job.json.new"
+    with unfinished.open("w", encoding="utf-8") as file:
+        json.dump(job, file, allow_nan=False)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.rename(spool / "job.json")
+    descriptor = os.open(spool, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def spawn(spool: Path) -> subprocess.Popen[bytes]:
+    """Start the measured process of a spool: in a session of its own, so that it outlives its parent."""
+    with (spool / "log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "probes", "run", str((spool / "job.json").absolute())],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=package_environment(),
+            start_new_session=True,
+        )
+
+
+def watch(process: subprocess.Popen[bytes], spool: Path, on_progress: Callable[[Progress], None]) -> int:
+    """Wait for the measured process and return its exit code, 128 + the signal if one killed it.
+
+    The first SIGINT or SIGTERM that arrives meanwhile is handed on to it, the second one kills it.
+    """
+    meter = _Meter(spool)
+    with _handing_on(process) as received:
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(POLL_S)
+            on_progress(meter.progress())
+            if process.returncode is not None:
+                break
+    if process.returncode >= 0:
+        return process.returncode
+    return 128 + (received[0] if received else -process.returncode)
+
+
+@contextmanager
+def _handing_on(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
+    """Hand signals on to ``process``; yields those received so far.  Other threads cannot have handlers."""
+    received: list[int] = []
+
+    def hand_on(signum: int, _frame: FrameType | None) -> None:
+        received.append(signum)
+        process.send_signal(signum if len(received) == 1 else signal.SIGKILL)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        # What nohup ignores stays ignored.
+        before = {signum: signal.getsignal(signum) for signum in SIGNALS}
+    handled = {signum: handler for signum, handler in before.items() if handler is not signal.SIG_IGN}
+    try:
+        for signum in handled:
+            signal.signal(signum, hand_on)
+        yield received
+    finally:
+        for signum, handler in handled.items():
+            signal.signal(signum, handler or signal.SIG_DFL)
+
+
+class _Meter:
+    """Reads how far the cycles' cursor has come; segments once closed are not read again."""
+
+    def __init__(self, spool: Path) -> None:
+        self._spool = spool
+        self._total = _total(spool)
+        self._index = self._closed_rows = self._cycle = 0
+        self._seen: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
+
+    def progress(self) -> Progress:
+        """Return where the run is now."""
+        # Published, and so removed, or not begun: what was seen last stands.
+        with suppress(OSError, ValueError):
+            self._cycle = self._rows()
+        now = time.monotonic()
+        if self._cycle == 0:
+            self._seen.clear()
+        self._seen.append((now, self._cycle))
+        while len(self._seen) > 2 and self._seen[1][0] < now - RECENT_S:
+            self._seen.popleft()
+        then, before = self._seen[0]
+        rate = (self._cycle - before) / (now - then) if self._cycle > before and now > then else 0.0
+        left = self._total - self._cycle
+        return Progress(
+            self._cycle, self._total, rate, left / rate if rate else float("inf") if left else 0.0
+        )
+
+    def _rows(self) -> int:
+        segment = read_segment(self._path(self._index))
+        while segment.closed and self._path(self._index + 1).exists():
+            self._closed_rows += segment.rows
+            self._index += 1
+            segment = read_segment(self._path(self._index))
+        return self._closed_rows + segment.rows
+
+    def _path(self, index: int) -> Path:
+        return self._spool / f"cycles-{index:06d}.spool"
+
+
+def _total(spool: Path) -> int:
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        job = json.loads((spool / "job.json").read_text(encoding="utf-8"))
+        return sum(int(condition["cycles"]) for condition in job["conditions"])
+    return 0

@@ -1,0 +1,300 @@
+"""One run's rows: cycles, windows and readings, in the order in which they are true.
+
+Used by the measured process and by ``track()``; neither sees a clock itself.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from math import ceil
+from types import TracebackType
+from typing import NamedTuple, get_args, get_type_hints
+
+from probes import accounts
+from probes.accounts import Accounts, Boundary
+from probes.meters import Meters
+from probes.pacing import LIMIT, Pace
+from probes.protocols import Probe, Value
+from probes.running import Running, free_bytes
+from probes.spool import SpoolLost, Stream, segment_size
+
+WINDOW_NS = 1_000_000_000
+"""Over a second the kernel's tick tells user from system time (sd 0.05); over a cycle it does not."""
+
+SEGMENT_ROWS = 4096
+"""0.7 MB of cycles; a segment is mapped in 0.3 ms, and unmapping dominates from there on."""
+
+CYCLES = {"condition": int, "cycle": int, "process": int, "t_ns": int, **dict.fromkeys(accounts.COLUMNS, int)}
+WINDOWS = dict.fromkeys(
+    (
+        *("condition", "first_cycle", "last_cycle", "t_ns"),
+        *accounts.CLOCKS,
+        *("user_ns", "sys_ns", "process_cpu_ns", "children_cpu_ns", "threads"),
+    ),
+    int,
+)
+READING = dict.fromkeys(("condition", "cycle", "t_ns"), int)
+
+
+class TooDear(ValueError):
+    """A probe costs more than the limit, and the job says that it must not be read less often."""
+
+
+class Plan(NamedTuple):
+    """The rows that one stream will hold at most (``None``: not known), and whether it will hold so many."""
+
+    columns: Mapping[str, type]
+    most_rows: int | None
+    sure: bool
+
+    @property
+    def capacity(self) -> int:
+        """Rows of a segment."""
+        return SEGMENT_ROWS if self.most_rows is None else min(SEGMENT_ROWS, max(16, self.most_rows))
+
+    @property
+    def estimated_bytes(self) -> int:
+        """What the stream takes on disk, or its first segment where the number of rows is not sure."""
+        segments = ceil((self.most_rows or 1) / self.capacity) if self.sure else 1
+        return segments * segment_size(len(self.columns), self.capacity)
+
+
+class Reader:
+    """A probe, its stream and its pace."""
+
+    __slots__ = ("_probe", "_stream", "name", "note", "pace")
+
+    def __init__(self, name: str, probe: Probe, stream: Stream) -> None:
+        self.name, self._probe, self._stream = name, probe, stream
+        self.pace = Pace(probe.every_cycles, probe.every_s)
+        self.note: str | None = None
+
+    def read(self, position: int, cycle: int, origin_ns: int, clock_ns: int) -> int:
+        """Take a reading, write its row, and return what both cost."""
+        start = time.perf_counter_ns()
+        sample = self._probe.read()
+        self._stream.append((position, cycle, time.perf_counter_ns() - origin_ns, *sample))
+        cost_ns = time.perf_counter_ns() - start
+        self.pace.spent(cycle, clock_ns, cost_ns)
+        return cost_ns
+
+    def keep_within(self, budget: str, cycle: int, clock_ns: int) -> None:
+        """Lower a rate that costs too much, or refuse it."""
+        excess = self.pace.excess(clock_ns)
+        if excess is None:
+            return
+        if budget == "refuse":
+            raise TooDear(
+                f"probe {self.name}: {excess}, more than {LIMIT:.0%}; read it less often or set probe_budget=lower"
+            )
+        self.pace.lower(cycle, clock_ns)
+        self.note = self.note or f"probe {self.name}: {excess}, more than {LIMIT:.0%}; lowered to"
+
+    def close(self) -> None:
+        """Release the probe's descriptors and the stream's map."""
+        self._probe.close()
+        self._stream.close()
+
+    def notes(self) -> list[str]:
+        """Return what a reader of the run must know of this probe: a lower rate, what the machine lacks."""
+        missing: Mapping[str, str] = getattr(self._probe, "missing", {})
+        lacking = [f"probe {self.name}: {field} is NULL ({why})" for field, why in missing.items()]
+        return [*([f"{self.note} {self.pace}"] if self.note else []), *lacking]
+
+    def observer(self) -> dict[str, object]:
+        """Return this probe's part of ``end.json``."""
+        return {
+            "reads": self.pace.reads,
+            "ns": self.pace.ns,
+            "bytes": self._stream.rows * self._stream.record_bytes,
+            "asked": self.pace.asked(),
+            "in_effect": self.pace.in_effect(),
+        }
+
+
+class Recorder:
+    """Rows of one run.  Open it, ``begin`` each condition, end each cycle, ``end_condition``.
+
+    Raises
+    ------
+    SpoolLost
+        If the disk cannot hold the spool (at once), or takes no more rows (later).
+    TooDear
+        From ``end_cycle``, with ``budget="refuse"``.
+    """
+
+    def __init__(
+        self,
+        running: Running,
+        *,
+        meters: Meters,
+        observables: Mapping[str, type],
+        probes: Mapping[str, Probe],
+        cycles: int | None = None,
+        budget: str = "lower",
+    ) -> None:
+        self._running, self._meters, self._budget = running, meters, budget
+        self._origin_ns = running.origin_ns
+        self._spool = running.spool
+        plans = {
+            "cycles": Plan({**CYCLES, **observables}, cycles, sure=True),
+            "windows": Plan(WINDOWS, cycles, sure=False),
+            **{f"probe_{name}": _plan(probe, cycles) for name, probe in probes.items()},
+        }
+        _check_space(running, sum(plan.estimated_bytes for plan in plans.values()))
+        self._cycles, self._windows, *readings = (
+            Stream(
+                self._spool,
+                name,
+                plan.columns,
+                capacity=plan.capacity,
+                started_at_ns=running.started_at_ns,
+            )
+            for name, plan in plans.items()
+        )
+        self._readers = [
+            Reader(name, probe, stream)
+            for (name, probe), stream in zip(probes.items(), readings, strict=True)
+        ]
+        self._accounts = Accounts(meters)
+        self._position = self._cycle = self._first = 0
+        # The clock of the rates: perf_counter_ns less the time in which no cycle ran.
+        self._idle_ns = 0
+        self._last: Boundary = self._accounts.read()
+        self._window = self._last
+        self._started = False
+
+    def begin(self, position: int) -> None:
+        """Start the cycles of a condition: what happened since the last cycle's end belongs to none.
+
+        Before the first cycle every probe takes its baseline, which is cycle -1.
+        """
+        self._position = position
+        if not self._started:
+            self._baseline()
+        idle_from = _wall(self._last) if self._started else 0
+        self._started = True
+        self._last = self._window = self._accounts.read()
+        self._idle_ns += _wall(self._last) - idle_from
+        self._first = self._cycle
+
+    def end_cycle(self, observables: Sequence[Value]) -> None:
+        """Read what is due, read the accounts, write the row; their cost stands in this row's ``probe_ns``."""
+        self._read_due()
+        start = self._last
+        end = self._last = self._accounts.read()
+        t_ns = _wall(end) - self._origin_ns
+        self._cycles.append(
+            (self._position, self._cycle, 0, t_ns, *accounts.between(start, end), *observables)
+        )
+        self._cycle += 1
+        if _wall(end) - _wall(self._window) >= WINDOW_NS:
+            self._end_window()
+
+    def end_condition(self) -> None:
+        """Write the window that is left over."""
+        if self._cycle > self._first:
+            self._end_window()
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _where: TracebackType | None
+    ) -> None:
+        try:
+            self._end_broken_window()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close all streams and probes, and leave to the run's end what the probes cost."""
+        for reader in self._readers:
+            self._running.observer[reader.name] = reader.observer()
+            self._running.notes.extend(reader.notes())
+            reader.close()
+        self._cycles.close()
+        self._windows.close()
+        self._accounts.close()
+
+    def _baseline(self) -> None:
+        for reader in self._readers:
+            reader.read(self._position, -1, self._origin_ns, 0)
+
+    def _read_due(self) -> None:
+        clock_ns = time.perf_counter_ns() - self._idle_ns
+        for reader in self._readers:
+            if reader.pace.due(self._cycle, clock_ns):
+                self._meters.probe_ns += reader.read(self._position, self._cycle, self._origin_ns, clock_ns)
+                reader.keep_within(self._budget, self._cycle, clock_ns)
+        if self._cycles.full:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Open a segment here, where its time is charged to us, and not while a row is written."""
+        start = time.perf_counter_ns()
+        self._cycles.make_room()
+        self._meters.probe_ns += time.perf_counter_ns() - start
+
+    def _end_window(self) -> None:
+        """Write the window up to the last cycle's end; its time is charged to the next cycle's probes."""
+        start = time.perf_counter_ns()
+        self._append_window(tuple(accounts.totals()))
+        self._window, self._first = self._last, self._cycle
+        if not self._spool.exists():
+            raise SpoolLost(f"{self._spool} is gone; the run ends with what was in it")
+        self._meters.probe_ns += time.perf_counter_ns() - start
+
+    def _end_broken_window(self) -> None:
+        """Write what a condition that was broken off leaves; the process's clocks have gone on, so not those."""
+        if self._started and self._cycle > self._first:
+            try:
+                self._append_window((None, None, None))
+            except SpoolLost:
+                return  # what broke it off
+            self._first = self._cycle
+
+    def _append_window(self, totals: tuple[Value, ...]) -> None:
+        start, end = self._window, self._last
+        clocks = accounts.between(start, end)[: len(accounts.CLOCKS)]
+        t_ns = _wall(end) - self._origin_ns
+        self._windows.append(
+            (
+                self._position,
+                self._first,
+                self._cycle - 1,
+                t_ns,
+                *clocks,
+                *accounts.split_ns(start, end),
+                *totals,
+            )
+        )
+
+
+def sample_columns(probe: Probe) -> dict[str, type]:
+    """Return the columns of a probe's rows: the fields of ``Sample`` in its module."""
+    hints = get_type_hints(sys.modules[type(probe).__module__].Sample)
+    return {name: float if float in (hint, *get_args(hint)) else int for name, hint in hints.items()}
+
+
+def _wall(boundary: Boundary) -> int:
+    return boundary[0]  # type: ignore[return-value]
+
+
+def _plan(probe: Probe, cycles: int | None) -> Plan:
+    columns = {**READING, **sample_columns(probe)}
+    if cycles is None or probe.every_cycles is None:
+        # A rate in seconds: at most once a cycle, and how long the cycles take is not known.
+        return Plan(columns, None if cycles is None else cycles + 1, sure=False)
+    return Plan(columns, cycles // probe.every_cycles + 1, sure=True)
+
+
+def _check_space(running: Running, needed: int) -> None:
+    free = free_bytes(running.spool)
+    if needed > free or not running.roomy:
+        raise SpoolLost(
+            f"the spool needs {needed / 2**20:.1f} MiB and {running.spool} has {free / 2**20:.1f} MiB free; "
+            "free some space or set store.root to another disk"
+        )
