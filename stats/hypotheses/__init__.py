@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from difflib import get_close_matches
 from functools import cache
@@ -39,15 +39,11 @@ def thresholds(name: str, values: Mapping[str, Any]) -> Any:
         If there is no such hypothesis or threshold, or a value is out of its range.
     """
     if name not in known():
-        raise ValueError(
-            f"{name} is not a hypothesis{_similar(name, known())}; give one of {', '.join(known())}"
-        )
-    default = known()[name].Thresholds()
-    allowed = [field.name for field in fields(default)]
-    for key in values:
+        raise ValueError(f"{name} is not a hypothesis; {_remedy(name, known())}")
+    allowed = [f"{name}.{field.name}" for field in fields(known()[name].Thresholds())]
+    for key in (f"{name}.{key}" for key in values):
         if key not in allowed:
-            keys = ", ".join(f"{name}.{each}" for each in allowed)
-            raise ValueError(f"{name}.{key} is not a threshold{_similar(key, allowed)}; give one of {keys}")
+            raise ValueError(f"{key} is not a threshold; {_remedy(key, allowed)}")
     return known()[name].Thresholds(**values)
 
 
@@ -72,6 +68,8 @@ def criterion(name: str, variant: str) -> Criterion:
     return versions.get(variant, versions[PROTOCOL])
 
 
-def _similar(word: str, allowed: Any) -> str:
-    near = get_close_matches(word, list(allowed), n=1)
-    return f", did you mean {near[0]}?" if near else ""
+def _remedy(word: str, allowed: Iterable[str]) -> str:
+    """Return the nearest of ``allowed`` as a question, and all of them."""
+    names = list(allowed)
+    near = get_close_matches(word, names, n=1)
+    return f"{f'did you mean {near[0]}? ' if near else ''}give one of {', '.join(names)}"

@@ -1,0 +1,108 @@
+"""What every hypothesis keeps, whichever they are."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from stats import judge
+from stats.hypotheses import PROTOCOL, VERDICTS, criterion, known, thresholds, variants
+from store.catalog import open_catalog
+
+ROOT = Path(__file__).parents[3]
+SCHEMA = json.loads((ROOT / "tests/contracts/verdict.schema.json").read_text())
+NAMES = list(known())
+
+
+def judged(root):
+    with open_catalog(root) as catalog:
+        document = judge(catalog).to_json()
+    jsonschema.validate(document, SCHEMA)
+    json.dumps(document, allow_nan=False)
+    return {entry["hypothesis"]: entry for entry in document["verdicts"]}
+
+
+def test_the_five_hypotheses_of_the_study_are_there_in_order():
+    assert NAMES[:5] == ["h1", "h2", "h3", "h4", "h5"]
+
+
+def test_an_empty_store_is_untestable_for_all(tmp_path):
+    entries = judged(tmp_path)
+    assert list(entries) == NAMES
+    assert {entry["verdict"] for entry in entries.values()} == {"UNTESTABLE"}
+    assert {entry["n_runs"] for entry in entries.values()} == {0}
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 4])
+def test_a_tiny_run_decides_nothing_and_says_n(tmp_path, make_run, n):
+    t = [10**9 * (i + 1) for i in range(n)]
+    readings = {"cycle": range(n), "t_ns": t}
+    rising = [float(i) for i in range(n)]
+    probes = {
+        "memory": {**readings, "rss_bytes": [2**20 * (50 + i) for i in range(n)]},
+        "system": {**readings, "cpu_percent": rising, "memory_percent": rising},
+        "latency": {**readings, "call_count": [9 * i for i in range(n)], "call_latency_ns": rising},
+        "thermal": {**readings, "temp_celsius": rising, "freq_mhz": rising[::-1]},
+    }
+    make_run(tmp_path, cycles={"wall_ns": [10**7 + i for i in range(n)]}, probes=probes)
+    for entry in judged(tmp_path).values():
+        assert entry["verdict"] == ("INCONCLUSIVE" if n else "UNTESTABLE"), entry
+        assert n == 0 or f"n = {n}" in entry["reason"]
+
+
+def test_a_run_without_any_signal_is_untestable_for_all(tmp_path, make_run):
+    make_run(tmp_path, cycles={"population": [3, 4, 5, 6, 7, 8]})
+    for entry in judged(tmp_path).values():
+        assert entry["verdict"] == "UNTESTABLE"
+        assert entry["reason"].startswith("no "), entry["reason"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sql_is_static_says_what_a_row_is_and_the_rule_names_the_thresholds(name):
+    hypothesis = known()[name]
+    assert hypothesis.EXPECTED in VERDICTS
+    limits = asdict(hypothesis.Thresholds())
+    for variant in hypothesis.VARIANTS:
+        test = criterion(name, variant)
+        for sql in (test.sample, test.kernel):
+            assert sql.strip().startswith("-- one row per ")
+            assert "{" not in sql
+        assert all(f"{value}" in test.rule.format(**limits) for value in limits.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_leaf_states_the_constructors_defaults(name):
+    leaf = yaml.safe_load((ROOT / "conf/hypothesis" / f"{name}.yaml").read_text())[name]
+    assert leaf.pop("_target_") == f"stats.hypotheses.{name}.Thresholds"
+    assert leaf == asdict(known()[name].Thresholds())
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "sentence"),
+    [
+        (
+            "h2",
+            {"delta_r2_mn": 0.1},
+            "h2.delta_r2_mn is not a threshold; did you mean h2.delta_r2_min? give one of h2.delta_r2_min",
+        ),
+        ("h99", {}, "h99 is not a hypothesis; give one of h1, h2, h3, h4, h5"),
+        ("h5", {"slope_min": "steep"}, "h5.slope_min='steep' is out of range; give a number of 0 or more"),
+        ("h1", {"p_max": 2}, "h1.p_max=2 is out of range; give a number in [0, 1]"),
+    ],
+    ids=["misspelt", "unknown", "no number", "out of range"],
+)
+def test_a_wrong_threshold_is_refused_by_its_full_key(name, values, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        thresholds(name, values)
+
+
+def test_an_unknown_variant_is_refused_with_those_there_are():
+    assert variants()[0] == PROTOCOL
+    with pytest.raises(ValueError, match=r"variant=synthetic .* give one of protocol"):
+        criterion("h1", "synthetic")
