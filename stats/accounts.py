@@ -85,6 +85,10 @@ def _percent(share: float) -> str:
     return f"{100 * share:.{0 if abs(share) >= 0.095 else 1}f} %"
 
 
+def _seconds(ns: int) -> str:
+    return f"{ns / 1e9:,.0f} s" if ns >= 1e11 else f"{ns / 1e9:.3g} s"
+
+
 def _decomposed(shares: Mapping[str, float]) -> str:
     outer = [f"{_percent(shares[k])} {name}" for k, name in CONTAINERS.items() if k in shares]
     inner = [f"{_percent(shares[k])} inside {name}" for k, name in INSIDE.items() if k in shares]
@@ -94,7 +98,7 @@ def _decomposed(shares: Mapping[str, float]) -> str:
 
 
 def _basis(rows: Sequence[Mapping[str, Any]], shares: Mapping[str, float], wall: int) -> str:
-    cycles = f"{_sum(rows, 'cycles'):,} cycles, {wall / 1e9:.3g} s of wall time"
+    cycles = f"{_sum(rows, 'cycles'):,} cycles, {_seconds(wall)} of wall time"
     said = [f"the largest of {len(shares)} accounts over {cycles}"]
     absent = [account for account in (*CONTAINERS, *INSIDE) if account not in shares]
     partly = [account for account in shares if _sum(rows, f"{account}_wall") < wall]

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+# Squares below this are on their way out of double precision, and a ratio of two sums could overflow.
+NOTHING = 1e-200
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unfit:
@@ -40,6 +43,6 @@ def flaw(row: Mapping[str, Any], *, fewest: int, x: str, y: str) -> Unfit | None
     for name, spread in ((x, row["sxx"]), (y, row["syy"])):
         if not math.isfinite(spread):
             return unfit(row, f"{name} is too large for double precision (n = {n})")
-        if spread <= 0:
+        if spread <= NOTHING:
             return unfit(row, f"{name} is constant (n = {n})")
     return None

@@ -64,9 +64,10 @@ def test_a_spread_of_a_ten_thousandth_at_a_billion_keeps_its_slope(reduce):
         ([(0.0, 1.0), (1.0, 2.0)], "n = 2 readings of RSS with cycle; at least 3 are needed"),
         ([(0.1, 1.0), (0.1, 2.0), (0.1, 4.0)], "cycle is constant (n = 3)"),
         ([(0.0, 0.1), (1.0, 0.1), (2.0, 0.1)], "RSS is constant (n = 3)"),
+        ([(0.0, 0.0), (1.0, 1e-160), (2.0, 3e-160)], "RSS is constant (n = 3)"),
         ([(0.0, 1e200), (1.0, -1e200), (2.0, 0.0)], "RSS is too large for double precision (n = 3)"),
     ],
-    ids=["empty", "nothing read", "two", "x constant", "y constant", "overflow"],
+    ids=["empty", "nothing read", "two", "x constant", "y constant", "underflow", "overflow"],
 )
 def test_what_has_no_line_says_why(reduce, data, reason):
     rows = reduce(linear.SQL, a=data)
