@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 from pyarrow import fs
 
+from store import live as spooled
 from store import manifest, query, schema
 from store.manifest import Manifest
 from store.query import Connection, Rows, Source
@@ -60,6 +60,11 @@ class Catalog:
         self.root = root
         self.problems = tuple(survey.problems)
         self._manifests = {run.run_id: run for run in sorted(survey.runs, key=_age)}
+        self._spooled: dict[str, Mapping[str, pa.Table]] = {}
+        for run in [run for run in self._manifests.values() if live and _is_running(run)]:
+            self._manifests[run.run_id], rows = spooled.snapshot(run)
+            if rows:
+                self._spooled[run.run_id] = rows
         self._live = live
         self._timeout_s = timeout_s
         self._connections: dict[tuple[str, ...], Connection] = {}
@@ -97,7 +102,7 @@ class Catalog:
             If a predicate is empty or wrong, or a run is unknown or ambiguous.
         """
         live = self._live if running is None else running
-        found = [run for run in self._manifests.values() if live or run.run["status"] != "running"]
+        found = [run for run in self._manifests.values() if live or not _is_running(run)]
         if runs:
             named = {self._named(text) for text in runs}
             found = [run for run in found if run.run_id in named]
@@ -186,8 +191,17 @@ class Catalog:
             "conditions": manifest.conditions_table(chosen),
         }
         for name in dict.fromkeys((*schema.ROW_TABLES, *_extra(chosen))):
-            tables[name] = _rows(name, chosen)
+            tables[name] = self._rows(name, chosen)
         return tables
+
+    def columns(self, runs: Sequence[str] | None = None) -> dict[str, pa.Schema]:
+        """Return every table's columns over the chosen runs, observables included."""
+        chosen = self._chosen(runs)
+        names = dict.fromkeys((*schema.TABLES, *_extra(chosen)))
+        whole = ("runs", "conditions", "samples")
+        return {
+            name: schema.arrow(name) if name in whole else manifest.columns(chosen, name) for name in names
+        }
 
     def close(self) -> None:
         """Close the connections."""
@@ -198,7 +212,7 @@ class Catalog:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _connection(self, runs: Sequence[str] | None) -> Connection:
@@ -215,6 +229,19 @@ class Catalog:
         named = {self._named(run_id) for run_id in ids}
         return [run for run in self._manifests.values() if run.run_id in named]
 
+    def _rows(self, table: str, runs: Sequence[Manifest]) -> Source:
+        """Return one row table: files of published runs, and what running ones had written."""
+        columns = manifest.columns(runs, table)
+        holding = [run for run in runs if f"{table}.parquet" in run.files]
+        written = [run for run in holding if run.run_id not in self._spooled]
+        live = [self._spooled[run.run_id][table] for run in holding if run.run_id in self._spooled]
+        parts = [ds.dataset(_as(columns, rows)) for rows in live]
+        if written:
+            parts.append(_files(table, columns, written))
+        if not parts:
+            return columns.empty_table()
+        return parts[0] if len(parts) == 1 else ds.dataset(parts, schema=columns)
+
     def _named(self, text: str) -> str:
         if text in self._manifests:
             return text
@@ -223,6 +250,10 @@ class Catalog:
             return found[0]
         problem = f"names {len(found)} runs" if found else "is not there"
         raise ValueError(f"run {text!r} {problem} in store {self.root}; `python -m store ls` lists the ids")
+
+
+def _is_running(run: Manifest) -> bool:
+    return bool(run.run["status"] == "running")
 
 
 def _age(run: Manifest) -> tuple[datetime, str]:
@@ -247,19 +278,23 @@ def _extra(runs: Iterable[Manifest]) -> list[str]:
     return sorted(names - set(schema.TABLES))
 
 
-def _rows(table: str, runs: Sequence[Manifest]) -> Source:
+def _files(table: str, columns: pa.Schema, runs: Sequence[Manifest]) -> Source:
     """Return one row table over the files of ``runs``; ``run_id`` is each file's partition, not a column of it."""
-    columns = manifest.columns(runs, table)
-    file = f"{table}.parquet"
-    holding = [run for run in runs if file in run.files]
-    if not holding:
-        return columns.empty_table()
     key = ds.field("run_id")
     # from_paths opens nothing: with an explicit schema no file is read before it is asked for.
     return ds.FileSystemDataset.from_paths(
-        [str((run.directory / file).absolute()) for run in holding],
+        [str((run.directory / f"{table}.parquet").absolute()) for run in runs],
         schema=columns,
         format=ds.ParquetFileFormat(),
         filesystem=fs.LocalFileSystem(),
-        partitions=[key == run.run_id for run in holding],
+        partitions=[key == run.run_id for run in runs],
+    )
+
+
+def _as(columns: pa.Schema, rows: pa.Table) -> pa.Table:
+    """Return ``rows`` in the table's columns; what they lack is NULL."""
+    absent = pa.nulls(rows.num_rows)
+    return pa.table(
+        [(rows[c.name] if c.name in rows.column_names else absent).cast(c.type) for c in columns],
+        schema=columns,
     )

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from importlib.resources import files
-from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
 
 import duckdb
@@ -160,7 +159,7 @@ class Rows(Iterator[pa.RecordBatch]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

@@ -1,0 +1,43 @@
+"""Rows of runs that have not ended: what their spools hold up to the cursor, as it was when they were opened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pyarrow as pa
+
+from store import converting, manifest, publishing, schema
+from store.adopting import condition_names
+from store.manifest import File, Manifest
+
+
+def snapshot(run: Manifest) -> tuple[Manifest, Mapping[str, pa.Table]]:
+    """Return a running run as if it had the files that it would have now, and their rows with ``run_id``.
+
+    A run that was published meanwhile is returned as published, without rows of its own.
+    """
+    try:
+        job = json.loads((run.directory / "job.json").read_text(encoding="utf-8"))
+        recorded = converting.recording(run.directory)
+        names = condition_names(job)
+        tables = {
+            stream: converting.reader(recorded, stream, names).read_all() for stream in recorded.streams
+        }
+    except FileNotFoundError:
+        tables = {}
+    published = publishing.run_directory(run.directory.parent.parent, run.run_id)
+    if publishing.is_published(published):
+        return manifest.load(published), {}
+    files = {f"{name}.parquet": File("", table.num_rows, _types(table)) for name, table in tables.items()}
+    rows = {name: _with_run(table, run.run_id) for name, table in tables.items()}
+    return replace(run, files=files), rows
+
+
+def _types(table: pa.Table) -> dict[str, str]:
+    return {field.name: schema.duckdb_type(field.type) for field in table.schema}
+
+
+def _with_run(table: pa.Table, run_id: str) -> pa.Table:
+    return table.append_column("run_id", pa.array([run_id] * table.num_rows, pa.string()))
