@@ -34,7 +34,7 @@ select condition, count(*) as condition_cycles, sum(wall_ns) / 1e9 as condition_
     avg(population) as population_mean, stddev_pop(population) as population_sd,
     arg_max(population, cycle) as population_final, max(population) as population_max
 from cycles
-where process = 0
+where coalesce(process, 0) = 0
 group by condition
 """
 
