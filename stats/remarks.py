@@ -80,7 +80,7 @@ def _short(records: Sequence[Record]) -> str:
         return ""
     return (
         f"the paper profile is not calibrated on short runs ({_of(short, records)} under {CALIBRATED_CYCLES:,} "
-        f"cycles, the shortest {min(short):,}): its error rates are known from {CALIBRATED_CYCLES:,} cycles on"
+        f"cycles, down to {min(short):,}): its error rates are known from {CALIBRATED_CYCLES:,} cycles on"
     )
 
 
@@ -123,4 +123,4 @@ def _other_thresholds(records: Sequence[Record], limits: Mapping[str, Any]) -> l
 
 
 def _of(some: Sequence[object], records: Sequence[Record]) -> str:
-    return f"{len(some)} of {len(records)} run{'s are' if len(records) > 1 else ' is'}"
+    return "the run is" if len(records) == 1 else f"{len(some)} of {len(records)} runs are"

@@ -52,7 +52,7 @@ def judge(rows: Mapping[str, Row], thresholds: Thresholds) -> Finding:
         name for signal, name in LOADS.items() if isinstance(fit := fits[signal], Unfit) and not fit.n_x
     ]
     if len(unread) == len(LOADS):
-        reason = f"no {' and no '.join(unread)} was recorded (the probe system records them)"
+        reason = f"no {' and no '.join(unread)} was recorded (the probe system records them, at its own rate)"
         return Finding(verdict="UNTESTABLE", reason=reason)
     if all(isinstance(fit, Unfit) and not fit.n_y for fit in fits.values()):
         return Finding(verdict="UNTESTABLE", reason="no cycle time was recorded where the load was read")

@@ -37,7 +37,9 @@ def judge(rows: Mapping[str, Row], thresholds: Thresholds) -> Finding:
     """
     fit = quadratic.fit(rows["rss"], x="cycle", y="memory_rss_mb")
     if isinstance(fit, Unfit) or fit.n < FEWEST:
-        return undecided(fit, x="cycle", y="memory_rss_mb", source="the probe memory records it")
+        return undecided(
+            fit, x="cycle", y="memory_rss_mb", source="the probe memory records it, at its own rate"
+        )
     bend = "upwards" if fit.c2 > 0 else "downwards"
     return decided(
         fit.delta_r2 > thresholds.delta_r2_min,

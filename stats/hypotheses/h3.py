@@ -42,7 +42,9 @@ def judge(rows: Mapping[str, Row], thresholds: Thresholds) -> Finding:
     """
     fit = linear.fit(rows["latency"], x="call_count", y="call_latency_ms")
     if isinstance(fit, Unfit) or fit.n < FEWEST:
-        return undecided(fit, x="call_count", y="call_latency_ms", source="the probe latency records it")
+        return undecided(
+            fit, x="call_count", y="call_latency_ms", source="the probe latency records it, at its own rate"
+        )
     return decided(
         fit.slope > thresholds.slope_min and fit.r2 > thresholds.r2_min,
         f"latency changes by {fit.slope:.3g} ms per 1,000 calls, R² = {fit.r2:.3g}, n = {fit.n}",

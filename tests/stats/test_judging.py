@@ -131,10 +131,10 @@ def test_different_expectations_are_none(tmp_path, growing):
     [
         (
             {},
-            f"the paper profile is not calibrated on short runs (1 of 1 run is under 3,000 cycles, the shortest {N})",
+            f"the paper profile is not calibrated on short runs (the run is under 3,000 cycles, down to {N})",
         ),
-        ({"status": "imported"}, "1 of 1 run is imported"),
-        ({"status": "interrupted"}, "1 of 1 run is interrupted: judged on the cycles that were done"),
+        ({"status": "imported"}, "the run is imported"),
+        ({"status": "interrupted"}, "the run is interrupted: judged on the cycles that were done"),
     ],
     ids=["short", "imported", "interrupted"],
 )
