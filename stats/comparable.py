@@ -63,13 +63,7 @@ def predicates(where: str | Sequence[str]) -> tuple[str, ...]:
 def pick(
     catalog: Catalog, where: str | Sequence[str], choice: Choice, name: str
 ) -> tuple[Selected, list[str]]:
-    """Choose the whole runs that satisfy ``where``, and say in notes which were left out.
-
-    Raises
-    ------
-    ValueError
-        If no whole run is left.
-    """
+    """Choose the whole runs that satisfy ``where``; notes say which were left out, or why none is left."""
     texts = predicates(where)
     ids = catalog.select(
         where=texts, runs=choice.runs, tags=choice.tags, latest=choice.latest, last=choice.last
@@ -77,11 +71,11 @@ def pick(
     status = {row["run_id"]: row["status"] for row in catalog.runs(ids).to_pylist()}
     whole = tuple(run for run in ids if status[run] in WHOLE)
     left_out = Counter(status[run] for run in ids if status[run] not in WHOLE)
+    if not whole:
+        return Selected(texts, ()), [_nothing(name, texts, left_out)]
     notes = [
         f"{name}: {n} {kind} run(s) left out, they are not whole" for kind, n in sorted(left_out.items())
     ]
-    if not whole:
-        raise ValueError(_nothing(name, texts, left_out))
     return Selected(texts, whole), notes
 
 

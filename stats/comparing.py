@@ -137,6 +137,9 @@ def compare(
     choice = Choice(runs=runs, tags=tags, latest=latest, last=last)
     side_a, notes_a = pick(catalog, a, choice, "A")
     side_b, notes_b = pick(catalog, b, choice, "B")
+    for side, notes in ((side_a, notes_a), (side_b, notes_b)):
+        if not side.runs:
+            raise ValueError(notes[0])
     _disjoint(side_a.runs, side_b.runs)
     both = (*side_a.runs, *side_b.runs)
     params = {"a": list(side_a.runs)}

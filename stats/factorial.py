@@ -97,11 +97,12 @@ def synergy(
     Synergy
         ``additive`` = y(OFF-OFF) + both effects; ``synergy`` = y(ON-ON) - additive, SYNERGISTIC above +0.1,
         ANTAGONISTIC below -0.1, else ADDITIVE; ``fold_change`` = y(ON-ON)/y(OFF-OFF), ``None`` for a base of 0.
+        What has no synergy has no entry, and a note that says why.
 
     Raises
     ------
     ValueError
-        If the outcome is no numeric column of ``conditions``, or no experiment of the selection has the four cells.
+        If the outcome is no numeric column of ``conditions``, or the selection is not valid.
     """
     if outcome not in NUMERIC:
         raise ValueError(
@@ -109,23 +110,19 @@ def synergy(
         )
     choice = Choice(runs=runs, tags=tags, latest=latest, last=last)
     selection, notes = pick(catalog, where, choice, "the selection")
-    entries, flaws = [], []
+    entries = []
     for key, rows in _grouped(catalog.query(OUTCOMES, runs=selection.runs)).items():
         flaw = _flaw(key, rows, outcome)
         if flaw is None:
             entries.append(_entry(key, rows, outcome))
-            notes += _cautions(key, rows, outcome)
-        else:
-            flaws.append(flaw)
-    if not entries:
-        raise ValueError(
-            flaws[0] if flaws else "the selected runs have no conditions; select a factorial experiment"
-        )
-    if outcome not in POPULATION:
+        notes += _cautions(key, rows, outcome) if flaw is None else [flaw]
+    if not notes and not entries:
+        notes.append("the selected runs recorded no conditions; select a factorial experiment")
+    if entries and outcome not in POPULATION:
         notes.append(
-            f"the bound of {ADDITIVE_WITHIN} is the study's, for mean populations; {outcome} has its own scale"
+            f"the bound of {ADDITIVE_WITHIN} is meant for mean populations; {outcome} has its own scale"
         )
-    return Synergy(selection=selection, entries=entries, notes=[*notes, *flaws])
+    return Synergy(selection=selection, entries=entries, notes=notes)
 
 
 Rows = Sequence[Mapping[str, Any]]

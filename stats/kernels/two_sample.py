@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from scipy import special, stats
+from scipy import special
 
 LEVEL = 0.95
 
@@ -201,7 +201,7 @@ def variance_ratio(a: Group, b: Group) -> Interval:
     if va == 0:
         raise ValueError("the first group does not vary: there is no ratio of variances")
     tail = (1 - LEVEL) / 2
-    low, high = (float(stats.f.ppf(q, b.n - 1, a.n - 1)) for q in (1 - tail, tail))
+    low, high = (float(special.fdtri(b.n - 1, a.n - 1, q)) for q in (1 - tail, tail))
     return Interval(vb / va, vb / va / low, vb / va / high)
 
 

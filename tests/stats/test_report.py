@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+
+from stats.comparing import compare
+from stats.factorial import synergy
+from stats.judging import judge
+from stats.report import comparison_table, synergy_table, verdict_table
+from store.catalog import open_catalog
+
+CELLS = ["OFF-OFF", "ON-OFF", "OFF-ON", "ON-ON"]
+
+
+@pytest.fixture
+def catalog(tmp_path, make_run):
+    for name, wall in (("a", 4_000_000), ("b", 1_000_000)):
+        for replicate in range(3):
+            cycles = {
+                "wall_ns": [wall + replicate] * 8,
+                "population": range(8),
+                "condition": [cell for cell in CELLS for _ in range(2)],
+            }
+            make_run(tmp_path, experiment=name, cycles=cycles)
+    with open_catalog(tmp_path) as catalog:
+        yield catalog
+
+
+@pytest.mark.parametrize("style", ["table", "markdown"])
+def test_objects_and_their_documents_read_the_same(catalog, style):
+    judged = [
+        (verdict_table, judge(catalog)),
+        (comparison_table, compare(catalog, a="experiment='a'", b="experiment='b'")),
+        (synergy_table, synergy(catalog)),
+    ]
+    for table, found in judged:
+        text = table(found, style=style)
+        assert text == table(found.to_json(), style=style)
+        assert all(note in text for note in found.to_json()["notes"])
+
+
+def test_comparison_says_why_a_number_is_missing(catalog):
+    text = comparison_table(compare(catalog, a="experiment='a'", b="experiment='b'"))
+    assert "--expected-a-s" in text
+    assert "supplement: no" in text
+    assert "experiment='a' (3 runs)" in text
+
+
+def test_synergy_shows_cells_and_effects(catalog):
+    text = synergy_table(synergy(catalog))
+    assert all(cell in text for cell in CELLS)
+    assert "effect of A 2, effect of B 4" in text
+
+
+def test_numbers_keep_what_tells_them_apart():
+    entry = {"experiment": "x", "optimization": None, "outcome": "population_mean", "n_runs": 1}
+    entry |= {
+        "cells": dict.fromkeys(CELLS, 1.0),
+        "effects": {"A": 0.0, "B": 0.0},
+        "additive": 185.43733333333333,
+    }
+    entry |= {"synergy": -85.684, "fold_change": None, "classification": "ANTAGONISTIC"}
+    text = synergy_table({"selection": {}, "synergy": [entry], "notes": []})
+    assert "-85.684" in text
+    assert "185.437" in text
