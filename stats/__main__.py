@@ -7,23 +7,23 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
-from stats import gates, report
+from stats import commands, gates
+from stats.commands import Result
 from stats.hypotheses import PROTOCOL, variants
 from store.catalog import Catalog, open_catalog
 from store.output import format_of, opened, plain, write_rows
 from store.selection import (
     VALUED,
     Parser,
-    Selection,
     add_output_arguments,
     add_selection_arguments,
     add_store_argument,
     subcommand_first,
 )
 
-Document = Mapping[str, Any]
+Subcommands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 OPTIONS = (
     *VALUED,
@@ -48,17 +48,6 @@ EXAMPLES = {
 GATE = "exit 1 if this holds, or cannot be told: a name, one of = != < <= > >=, a value; may be repeated"
 
 
-class Result(NamedTuple):
-    """What a command found: its JSON documents (a line each where ``many``), rows and tables, and what gates name."""
-
-    documents: Sequence[Document]
-    rows: Sequence[report.Row]
-    table: Callable[..., str]
-    names: Sequence[tuple[str, gates.Names]]
-    many: bool = False
-    explanation: str = ""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 a gate tripped, 2 refused, 130 after Ctrl-C."""
     try:
@@ -75,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     conditions = [gates.parse(text) for text in arguments.fail_if]
     with open_catalog(arguments.store, live=arguments.live, timeout_s=arguments.timeout_s) as catalog:
-        _say(catalog.problems)
+        _say(_unreadable(catalog.problems))
         result = arguments.command(catalog, arguments)
     sentences = gates.tripped(conditions, result.names)
     try:
@@ -86,6 +75,11 @@ def _run(arguments: argparse.Namespace) -> int:
         _mute()
     _say(sentences)
     return 1 if sentences else 0
+
+
+def _unreadable(problems: Sequence[str]) -> Sequence[str]:
+    more = len(problems) - 2
+    return problems if more < 1 else [*problems[:2], f"{more} more; `python -m store verify` lists them"]
 
 
 def _refused(sentence: str, code: int) -> int:
@@ -106,105 +100,6 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return " ".join(str(error).split())
-
-
-def _verdict(catalog: Catalog, arguments: argparse.Namespace) -> Result:
-    # Imported here and below: --help must not wait for SciPy.
-    from stats.judging import explain, judge
-
-    thresholds = _thresholds(arguments.set)
-    how: dict[str, Any] = {
-        "profile": arguments.profile,
-        "variant": arguments.variant,
-        "thresholds": thresholds,
-    }
-    explanation = explain(**how) if arguments.explain else ""
-    found = judge(catalog, **_selected(arguments), **how, by=arguments.by)
-    documents = [one.to_json() for one in (found if isinstance(found, list) else [found])]
-    return Result(
-        documents=documents,
-        rows=[row for document in documents for row in _of_run(document, arguments.by)],
-        table=report.verdict_table,
-        names=[(_title(document, arguments.by), gates.verdict_names(document)) for document in documents],
-        many=arguments.by is not None,
-        explanation=explanation,
-    )
-
-
-def _compare(catalog: Catalog, arguments: argparse.Namespace) -> Result:
-    from stats.comparing import compare
-
-    selected, many = _selected(arguments), len(arguments.b) > 1
-    where = selected.pop("where")
-    documents = [
-        compare(
-            catalog,
-            a=[*where, arguments.a],
-            b=[*where, b],
-            expected_a_s=arguments.expected_a_s,
-            expected_b_s=arguments.expected_b_s,
-            **selected,
-        ).to_json()
-        for b in arguments.b
-    ]
-    return Result(
-        documents=documents,
-        rows=[
-            {"b": b, **row}
-            for b, document in zip(arguments.b, documents, strict=True)
-            for row in report.comparison_rows(document)
-        ],
-        table=report.comparison_table,
-        names=[
-            (b if many else "", gates.comparison_names(document))
-            for b, document in zip(arguments.b, documents, strict=True)
-        ],
-        many=many,
-    )
-
-
-def _synergy(catalog: Catalog, arguments: argparse.Namespace) -> Result:
-    from stats.factorial import synergy
-
-    found = synergy(catalog, **_selected(arguments), outcome=arguments.outcome)
-    if not found.entries:
-        raise ValueError(found.notes[-1])
-    document = found.to_json()
-    return Result(
-        documents=[document],
-        rows=report.synergy_rows(document),
-        table=report.synergy_table,
-        names=[(_title(entry, "experiment"), gates.synergy_names(entry)) for entry in document["synergy"]],
-    )
-
-
-def _selected(arguments: argparse.Namespace) -> dict[str, Any]:
-    chosen = Selection.of(arguments)
-    return {"where": chosen.where, "runs": chosen.runs, "latest": chosen.latest, "last": chosen.last}
-
-
-def _title(found: Document, by: str | None) -> str:
-    if by == "run_id":
-        return f"run {found['selection']['runs'][0]}"
-    return " ".join(filter(None, (found["experiment"], found["optimization"]))) if by else ""
-
-
-def _of_run(document: Document, by: str | None) -> list[report.Row]:
-    rows = report.verdict_rows(document)
-    return [{by: document["selection"]["runs"][0], **row} for row in rows] if by else rows
-
-
-def _thresholds(settings: Iterable[str]) -> dict[str, dict[str, float]]:
-    """Read ``h2.delta_r2_min=0.05``; names and ranges are judged with the hypothesis."""
-    found: dict[str, dict[str, float]] = {}
-    for text in settings:
-        name, _, value = text.partition("=")
-        hypothesis, _, key = name.strip().partition(".")
-        try:
-            found.setdefault(hypothesis, {})[key] = float(value)
-        except ValueError:
-            raise ValueError(f"--set {text!r} sets no number; write it like h2.delta_r2_min=0.05") from None
-    return found
 
 
 def _write(result: Result, arguments: argparse.Namespace) -> None:
@@ -249,8 +144,10 @@ def _parser() -> Parser:
         description="Judge runs: verdicts on H1 to H5, comparisons of two groups, synergy of two factors.",
         epilog="example: python -m stats verdict --where \"experiment='c256'\"; COMMAND --help shows more",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    verdict = _command(commands, "verdict", _verdict, "is each hypothesis on why runs drift validated?")
+    subcommands = parser.add_subparsers(required=True, metavar="COMMAND")
+    verdict = _command(
+        subcommands, "verdict", commands.verdict, "is each hypothesis on why runs drift validated?"
+    )
     verdict.add_argument(
         "--profile", default="paper", metavar="NAME", help="criteria to judge by (default paper)"
     )
@@ -268,7 +165,9 @@ def _parser() -> Parser:
         "--explain", action="store_true", help="show claims, criteria and the SQL that is run"
     )
 
-    compare = _command(commands, "compare", _compare, "what changed from the runs of A to the runs of B?")
+    compare = _command(
+        subcommands, "compare", commands.compare, "what changed from the runs of A to the runs of B?"
+    )
     compare.add_argument("--a", required=True, metavar="PREDICATE", help="runs before the change")
     compare.add_argument(
         "--b",
@@ -286,7 +185,7 @@ def _parser() -> Parser:
         )
 
     synergy = _command(
-        commands, "synergy", _synergy, "is the effect of two factors together more than their sum?"
+        subcommands, "synergy", commands.synergy, "is the effect of two factors together more than their sum?"
     )
     synergy.add_argument(
         "--outcome", default="population_mean", metavar="COLUMN", help="numeric column of table conditions"
@@ -295,9 +194,9 @@ def _parser() -> Parser:
 
 
 def _command(
-    commands: Any, name: str, run: Callable[[Catalog, argparse.Namespace], Result], question: str
+    subcommands: Subcommands, name: str, run: Callable[[Catalog, argparse.Namespace], Result], question: str
 ) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
+    parser: argparse.ArgumentParser = subcommands.add_parser(
         name,
         help=question,
         description=question,

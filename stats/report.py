@@ -20,6 +20,9 @@ QUANTITIES = (
     "call_reduction",
     "overhead_factor",
 )
+SHOWN = 100
+"""Letters of a selection's predicates; a list of run ids has no end."""
+
 _COMMON = ("value", "low", "high", "p", "n_a", "n_b")
 _STYLES = {"table": "simple", "markdown": "github"}
 _WIDTHS = {"statistics": 28, "reason": 42, "more": 42}
@@ -183,7 +186,10 @@ def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 def _selection(selection: Mapping[str, Sequence[str]]) -> str:
     runs = selection["runs"]
     found = f"run {runs[0]}" if len(runs) == 1 else f"{len(runs)} runs"
-    return f"{' and '.join(selection['where'])} ({found})" if selection["where"] else found
+    where = " and ".join(selection["where"])
+    if not where:
+        return found
+    return f"{where if len(where) <= SHOWN else where[: SHOWN - 1] + '…'} ({found})"
 
 
 def _said(found: bool | None) -> str:
