@@ -161,7 +161,8 @@ class Catalog:
         runs : sequence of str, optional
             Runs whose rows the tables hold; all by default.
         timeout_s : float or None
-            Limit of DuckDB's time; a statement that does not listen 2 s later ends the process with code 2.
+            Limit of the time until the last row; a statement that does not listen 2 s later ends the process
+            with code 2.
 
         Returns
         -------

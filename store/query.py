@@ -111,7 +111,7 @@ def _filter(connection: Connection, predicates: Sequence[str]) -> set[str]:
 
 
 class Rows(Iterator[pa.RecordBatch]):
-    """The rows of one ad hoc statement, in batches; ``timeout_s`` counts DuckDB's time, not the reader's.
+    """The rows of one ad hoc statement, in batches, until ``timeout_s`` after it was made.
 
     Owns its connection and closes it at the last row.
     """
@@ -205,19 +205,17 @@ class _Bound:
     def __init__(self, connection: Connection, timeout_s: float | None) -> None:
         self._connection = connection
         self._timeout_s = timeout_s
-        self._left = timeout_s
+        self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self._pool = ThreadPoolExecutor(1)
 
     def run(self, work: Callable[[], T]) -> T:
-        began = time.monotonic()
         future = self._pool.submit(work)
+        left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
         try:
-            finished, _ = wait([future], self._left)
+            finished, _ = wait([future], left)
         except KeyboardInterrupt:
             self._end(future, "interrupted", 130)
             raise
-        if self._left is not None:
-            self._left = max(0.0, self._left - (time.monotonic() - began))
         if not finished:
             late = f"the query took longer than {self._timeout_s:g} s; ask for less, or raise --timeout-s"
             self._end(future, late, 2)

@@ -1,0 +1,263 @@
+"""What ``sql`` and ``--where`` refuse: whatever is not one question to the tables."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from store.__main__ import main
+
+# Placeholders: @ a readable file, # a path that must not come into being.
+REFUSED = {
+    "cte-copy": "with x as (copy (select 1) to '#') select * from x",
+    "cte-copy-parquet": "with x as (copy runs to '#' (format parquet)) select * from x",
+    "cte-copy-relative": "with x as (copy runs to 'evil.csv') select * from x",
+    "cte-copy-into-store": "with x as (copy runs to 'store/catalog.duckdb') select * from x",
+    "cte-copy-stdout": "with x as (copy (select 1) to '/dev/stdout') select * from x",
+    "cte-copy-url": "with x as (copy (select 1) to 'http://127.0.0.1:9/x') select * from x",
+    "cte-copy-nested": "select * from (with x as (copy (select 1) to '#') select * from x)",
+    "cte-copy-from": "with x as (copy runs from '@') select * from x",
+    "cte-insert": "with x as (insert into runs (run_id) values ('z') returning *) select * from x",
+    "cte-insert-view": "with x as (insert into samples (run_id) values ('z') returning *) select * from x",
+    "cte-insert-rows": "with x as (insert into cycles select * from cycles returning *) select * from x",
+    "cte-insert-catalog": "with x as (insert into pg_catalog.pg_class select 1 returning *) select * from x",
+    "cte-update": "with x as (update runs set status = 'completed' returning *) select * from x",
+    "cte-delete": "with x as (delete from cycles returning *) select * from x",
+    "cte-merge": "with x as (merge into runs using (select 1) on true when matched then delete) from x",
+    "cte-create": "with x as (create table t as select 1) select * from x",
+    "cte-attach": "with x as (attach '#') select * from x",
+    "cte-set": "with x as (set threads = 1) select * from x",
+    "cte-pragma": "with x as (pragma version) select * from x",
+    "read-csv": "select * from read_csv('@')",
+    "read-csv-url": "select * from read_csv('https://127.0.0.1:9/x.csv')",
+    "read-text": "select * from read_text('@')",
+    "read-blob": "select content from read_blob('@')",
+    "read-parquet": "select * from read_parquet('@')",
+    "read-json": "select * from read_json('@')",
+    "read-ndjson": "select * from read_ndjson_objects('@')",
+    "read-duckdb": "select * from read_duckdb('@')",
+    "parquet-metadata": "select * from parquet_metadata('@')",
+    "parquet-schema": "select * from parquet_schema('@')",
+    "sniff-csv": "select * from sniff_csv('@')",
+    "glob": "select * from glob('/etc/*')",
+    "from-file": "select * from '@'",
+    "from-parquet-file": "from 'store/runs/*/cycles.parquet'",
+    "from-s3": "from 's3://bucket/x.parquet'",
+    "attach": "attach '#'",
+    "attach-memory": "attach ':memory:' as m",
+    "detach": "detach memory",
+    "use": "use memory",
+    "set": "set enable_external_access = true",
+    "set-lock": "set lock_configuration = false",
+    "set-directory": "set temp_directory = '#'",
+    "set-variable": "set variable x = 1",
+    "reset": "reset enable_external_access",
+    "pragma": "pragma enable_profiling",
+    "pragma-database-size": "pragma database_size",
+    "install": "install httpfs",
+    "load": "load httpfs",
+    "export-database": "export database '#'",
+    "import-database": "import database '@'",
+    "call": "call duckdb_tables()",
+    "call-enable-logging": "call enable_logging(storage = 'file', storage_path = '#')",
+    "from-enable-logging": "select * from enable_logging()",
+    "from-enable-profiling": "select * from enable_profiling()",
+    "checkpoint": "checkpoint",
+    "vacuum": "vacuum",
+    "analyze": "analyze",
+    "copy": "copy runs to '#'",
+    "copy-query": "copy (select 1) to '#'",
+    "insert": "insert into runs (run_id) values ('z')",
+    "update": "update runs set status = 'x'",
+    "delete": "delete from runs",
+    "truncate": "truncate runs",
+    "create-table": "create table t as select 1",
+    "create-temp-table": "create temp table t as select 1",
+    "create-view": "create view v as select 1",
+    "create-macro": "create macro m(x) as x + 1",
+    "create-secret": "create secret s (type s3, key_id 'k', secret 's')",
+    "create-persistent-secret": "create persistent secret s (type s3, key_id 'k', secret 's')",
+    "create-sequence": "create sequence s",
+    "create-type": "create type t as enum ('a')",
+    "create-schema": "create schema s",
+    "drop-table": "drop table runs",
+    "drop-view": "drop view samples",
+    "alter": "alter table runs add column x int",
+    "comment-on": "comment on view samples is 'x'",
+    "replacement-local": "select * from catalog",
+    "replacement-argument": "select * from arguments",
+    "replacement-module": "select * from sys",
+    "two-statements": "select 1; select 2",
+    "select-then-copy": "select 1; copy (select 1) to '#'",
+    "empty": "",
+    "blank": " \n ",
+    "semicolon": ";",
+    "comment": "-- nothing",
+    "block-comment": "/* nothing */",
+    "no-sql": "give me everything",
+    "unfinished": "select * from (select 1",
+    "explain": "explain select 1",
+    "explain-analyze": "explain analyze select 1",
+    "explain-analyze-copy": "explain analyze copy (select 1) to '#'",
+    "pivot-without-in": "pivot runs on experiment using count(*)",
+    "prepare": "prepare p as select 1",
+    "execute": "execute p",
+    "deallocate": "deallocate p",
+    "begin": "begin transaction",
+    "commit": "commit",
+    "rollback": "rollback",
+    "query-two": "select * from query('select 1; select 2')",
+    "query-copy": "select * from query('copy (select 1) to ''#''')",
+    "query-cte-copy": "select * from query('with x as (copy (select 1) to ''#'') from x')",
+    "query-table-file": "select * from query_table('@')",
+    "serialized-file": "from json_execute_serialized_sql(json_serialize_sql('from read_text(''@'')'))",
+    "secrets": "select * from duckdb_secrets()",
+    "extensions": "select * from duckdb_extensions()",
+    "getenv": "select getenv('HOME')",
+    "arrow-scan": "select * from arrow_scan()",
+    "force-checkpoint": "select * from force_checkpoint()",
+    "unknown-table": "select * from nothing",
+    "unknown-column": "select nothing from runs",
+    "parameter": "select $1",
+}
+
+ENDLESS = {
+    "cross-join": "select count(*) from range(10000000000) a, range(1000000000) b",
+    "streaming-cross-join": "select a.range from range(10000000000) a, range(1000000000) b where a.range < 0",
+    "recursion": "with recursive t as (select 1 n union all select n + 1 from t) select count(*) from t",
+}
+
+SMUGGLED = {
+    "statement": "true; drop view samples",
+    "second-query": "true) union all (select 'x'",
+    "copy": "(with x as (copy runs to '#') select count(*) from x) > 0",
+    "delete": "(with x as (delete from runs returning *) select count(*) from x) > 0",
+    "file": "exists (from read_text('@'))",
+    "order": "true order by 1",
+    "limit": "true limit 1",
+    "two": "true, false",
+    "alias": "true as x",
+    "star": "*",
+    "aggregate": "count(*) > 1",
+    "no-predicate": "experiment",
+    "unknown-column": "nothing = 1",
+    "parameter": "$1",
+    "unfinished": "experiment = 'x' and",
+    "other-table": "exists (from cycles)",
+    "endless": "(select count(*) from range(10000000000) a, range(1000000000) b) > 0",
+}
+
+ANSWERED = {
+    "select": "select run_id from runs",
+    "join": "select experiment, count(*), avg(wall_ns) / 1e6 from cycles join runs using (run_id) group by all",
+    "cte": "with x as (select 1 as a) select a from x",
+    "recursive-cte": "with recursive t as (select 1 n union all select n + 1 from t where n < 5) from t",
+    "from-first": "from cycles select wall_ns",
+    "samples": "select count(*) from samples",
+    "describe": "describe cycles",
+    "describe-query": "describe select 1 as a",
+    "show-tables": "show tables",
+    "show-table": "show runs",
+    "summarize": "summarize cycles",
+    "values": "values (1, 'a'), (2, 'b')",
+    "table": "table runs",
+    "window": "select cycle, avg(wall_ns) over (order by cycle rows 2 preceding) as y from cycles",
+    "qualify": "from cycles qualify row_number() over (partition by run_id order by cycle desc) = 1",
+    "pivot-in": "pivot runs on status in ('completed', 'failed') using count(*)",
+    "json": "select config ->> 'name' as name from runs",
+    "regression": "select regr_slope(wall_ns, cycle), corr(wall_ns, cycle) from cycles",
+    "comments": "/* one */ select 1 as a; -- and no more",
+    "one-run": "select count(*) from cycles where run_id in (select run_id from runs limit 1)",
+    "query": "select * from query('select 1 as a')",
+}
+
+
+@pytest.fixture
+def place(tmp_path: Path, make_run: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a directory that holds a store of one run and a readable file, and is where commands run."""
+    make_run(tmp_path / "store", experiment="x", cycles={"wall_ns": [5, 6, 7], "population": [1, 2, 3]})
+    (tmp_path / "secret.csv").write_text("a,b\n1,2\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def listing(directory: Path) -> dict[str, tuple[int, int]]:
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in directory.rglob("*")}
+
+
+def filled(text: str, place: Path) -> str:
+    return text.replace("@", str(place / "secret.csv")).replace("#", str(place / "evil"))
+
+
+@pytest.fixture
+def refused(place: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., str]]:
+    """Return a function that runs a command, expects one sentence and exit code 2, and returns the sentence."""
+    before = listing(place)
+
+    def run(*words: str) -> str:
+        code = main([*words, "--store", "store"])
+        out, err = capsys.readouterr()
+        assert (code, out) == (2, "")
+        assert err.strip()
+        assert "Traceback" not in err
+        assert len(err.splitlines()) == 1
+        return err
+
+    yield run
+    assert listing(place) == before
+
+
+@pytest.mark.parametrize("statement", REFUSED.values(), ids=REFUSED)
+def test_sql_refuses(statement: str, place: Path, refused: Callable[..., str]) -> None:
+    refused("sql", filled(statement, place))
+
+
+@pytest.mark.parametrize("statement", REFUSED.values(), ids=REFUSED)
+def test_where_refuses_statements(statement: str, place: Path, refused: Callable[..., str]) -> None:
+    refused("ls", "--where", filled(statement, place))
+    refused("sql", "select 1", "--where", "exists (" + filled(statement, place) + ")")
+
+
+@pytest.mark.parametrize("predicate", SMUGGLED.values(), ids=SMUGGLED)
+def test_where_smuggles_nothing(predicate: str, place: Path, refused: Callable[..., str]) -> None:
+    refused("ls", "--timeout-s", "0.3", "--where", filled(predicate, place))
+
+
+@pytest.mark.parametrize("statement", ENDLESS.values(), ids=ENDLESS)
+def test_a_runaway_ends_at_the_time_limit(statement: str, refused: Callable[..., str]) -> None:
+    assert "longer than 0.3 s" in refused("sql", statement, "--timeout-s", "0.3")
+
+
+def test_a_scalar_function_that_ignores_interrupts_ends_with_its_process(place: Path) -> None:
+    before = listing(place)
+    endless = "select levenshtein(repeat('a', 150000), repeat(experiment, 150000) || 'b') from runs"
+    words = ["sql", endless, "--timeout-s", "0.5", "--store", "store"]
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "store", *words], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "the query took longer than 0.5 s; ask for less, or raise --timeout-s\n"
+    assert listing(place) == before
+
+
+@pytest.mark.parametrize("question", ANSWERED.values(), ids=ANSWERED)
+def test_sql_answers(question: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = listing(place)
+    assert main(["sql", question, "--store", "store"]) == 0
+    out, err = capsys.readouterr()
+    assert out
+    assert not err
+    assert listing(place) == before
+
+
+def test_a_number_without_an_exact_form_is_refused(refused: Callable[..., str]) -> None:
+    assert "cast it" in refused("sql", "select 340282366920938463463374607431768211455::uhugeint as x")
+
+
+def test_a_column_from_a_file_cannot_be_read_through_where(place: Path, refused: Callable[..., str]) -> None:
+    text = refused("ls", "--where", "experiment = (select content from read_text('secret.csv'))")
+    assert "disabled" in text
