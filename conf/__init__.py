@@ -1,0 +1,12 @@
+"""Declare experiments in Hydra, run them, and say what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``run.py``'s command line and return its exit code; imports Hydra only then."""
+    from conf.running import main as run
+
+    return run(argv)

@@ -1,0 +1,130 @@
+"""From overrides to one resolved configuration, or to one sentence that names the offending word."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.errors import MissingConfigException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from conf.schema import Trunk
+
+ROOT = Path(__file__).resolve().parent
+GROUPS = ("experiment", "workload", "mechanism", "optimization", "probe", "hypothesis", "store")
+TRUNK_KEYS = tuple(sorted(field.name for field in fields(Trunk)))
+
+
+class ConfigurationError(ValueError):
+    """A command line or a configuration that cannot be run; the message is one sentence for its author."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composed:
+    """One resolved configuration, and what it declares of a sweep."""
+
+    config: dict[str, Any]
+    multirun: bool
+    sweep: dict[str, str]
+
+
+@contextmanager
+def composer() -> Iterator[None]:
+    """Make Hydra look for configurations here and nowhere else, for the time of the block."""
+    ConfigStore.instance().store(name="trunk", node=Trunk)
+    with initialize_config_dir(str(ROOT), version_base="1.3", job_name="driftlab"):
+        yield
+
+
+def compose_one(overrides: Sequence[str]) -> Composed:
+    """Compose ``overrides`` within `composer` and resolve every interpolation.
+
+    Raises
+    ------
+    ConfigurationError
+        If a key, a leaf, a type or the grammar of an override is wrong.
+    """
+    try:
+        composed = compose("config", overrides=list(overrides), return_hydra_config=True)
+        hydra = composed.hydra
+        sweep = {key: str(value) for key, value in (hydra.sweeper.params or {}).items()}
+        multirun = hydra.mode is not None and hydra.mode.name == "MULTIRUN"
+        name = composed.get("name") or hydra.runtime.choices.get("experiment")
+        OmegaConf.set_struct(composed, False)
+        del composed["hydra"]
+        config = OmegaConf.to_container(composed, resolve=True, enum_to_str=True, throw_on_missing=True)
+    except (ValueError, TypeError, AttributeError, MissingConfigException, OmegaConfBaseException) as error:
+        raise ConfigurationError(_sentence(error)) from error
+    except Exception as error:  # Hydra's own exceptions share no base class but Exception
+        if not type(error).__module__.startswith("hydra."):
+            raise
+        raise ConfigurationError(_sentence(error)) from error
+    if not isinstance(config, dict):
+        raise ConfigurationError(f"the configuration is a {type(config).__name__}, not a mapping")
+    config["name"] = name
+    return Composed(config={str(key): value for key, value in config.items()}, multirun=multirun, sweep=sweep)
+
+
+def leaves(group: str) -> list[str]:
+    """Return the leaves of ``group``, sorted."""
+    return sorted(path.stem for path in (ROOT / group).glob("*.yaml"))
+
+
+def similar(word: str, known: Iterable[str]) -> str:
+    """Return "; did you mean X?" for the known word nearest to ``word``, or nothing."""
+    nearest = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {nearest[0]}?" if nearest else ""
+
+
+def _sentence(error: BaseException) -> str:
+    """Reduce what Hydra says to the words that help, without its advice to append a key."""
+    if isinstance(error, MissingConfigException):
+        return _missing_leaf(error)
+    first = _first_line(error)
+    cause = _first_line(error.__cause__) if error.__cause__ is not None else ""
+    if first.startswith("Could not override"):
+        key = first.split("'")[1]
+        return f"{key} is not a configuration key{similar(key, _known_keys(key))}"
+    if first.startswith("Ambiguous value"):
+        return (
+            f"{first.split(chr(39))[1]} lists several values; give -m to sweep over them, or [a,b] for a list"
+        )
+    return f"{first}: {cause}" if cause and cause not in first else first
+
+
+def _known_keys(key: str) -> list[str]:
+    """Return the full keys that ``key`` may have been meant to be: the trunk's, or those of its group's leaves."""
+    group, _, below = key.partition(".")
+    if group not in GROUPS or not below:
+        return [*TRUNK_KEYS, *GROUPS]
+    loaded = (OmegaConf.load(path) for path in sorted((ROOT / group).glob("*.yaml")))
+    flat = (OmegaConf.to_container(leaf, resolve=False) for leaf in loaded)
+    return [f"{group}.{name}" for leaf in flat if isinstance(leaf, dict) for name in _flat(leaf)]
+
+
+def _flat(leaf: dict[Any, Any]) -> Iterator[str]:
+    for name, value in leaf.items():
+        yield str(name)
+        if isinstance(value, dict):
+            yield from (f"{name}.{inner}" for inner in _flat(value))
+
+
+def _missing_leaf(error: MissingConfigException) -> str:
+    wanted = str(error.missing_cfg_file or _first_line(error))
+    group, _, leaf = wanted.rpartition("/")
+    if group not in GROUPS:
+        return _first_line(error)
+    known = leaves(group)
+    return f"{wanted} does not exist{similar(leaf, known)} (there are: {', '.join(known)})"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].strip() if lines else type(error).__name__

@@ -1,0 +1,38 @@
+"""driftlab run|store|stats|probes …: the commands of a clone, from anywhere."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "run": "conf.running",
+    "store": "store.__main__",
+    "stats": "stats.__main__",
+    "probes": "probes.__main__",
+}
+USAGE = """usage: driftlab {run,store,stats,probes} …
+
+  run     run what an experiment declares, keep it, judge it
+  store   list, query, import, export and verify runs
+  stats   verdicts, comparisons, synergy
+  probes  the measured process
+
+`driftlab COMMAND --help` tells more.  Example: driftlab run experiment=smoke
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Hand the command line to one of the commands; return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in ("-h", "--help"):
+        sys.stdout.write(USAGE)
+        return 0
+    if not words or words[0] not in COMMANDS:
+        found = words[0] if words else "nothing"
+        sys.stderr.write(f"driftlab: {found} is no command; give one of {', '.join(COMMANDS)}\n")
+        return 2
+    # Imported here: `driftlab store sql` must not wait for Hydra and SciPy.
+    command = importlib.import_module(COMMANDS[words[0]])
+    return int(command.main(words[1:]))

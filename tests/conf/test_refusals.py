@@ -1,0 +1,99 @@
+"""A wrong command line or configuration: one sentence that names the word, exit code 2, nothing started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conf import main
+
+REFUSED = {
+    "unknown-key": (["sed=3"], ["sed", "seed"]),
+    "unknown-key-behind-plus": (["+sed=3"], ["sed", "seed"]),
+    "unknown-nested-key": (["workload.max_agent=3"], ["workload.max_agent"]),
+    "unknown-nested-key-behind-plus": (["+workload.max_agent=3"], ["workload.max_agent", "max_agents"]),
+    "unknown-probe-option": (["+probe.memory.every_cycle=3"], ["probe.memory.every_cycle", "every_cycles"]),
+    "unknown-threshold": (["+hypothesis.h2.delta_r2=3"], ["h2.delta_r2", "delta_r2_min"]),
+    "unknown-mechanism-option": (["+mechanism.energy_pooling.shar=0.1"], ["mechanism.energy_pooling.shar"]),
+    "unknown-optimization-option": (["+optimization.persits=none"], ["optimization.persits"]),
+    "forced-key": (["++x.y=3"], ["x"]),
+    "removed-key": (["~seed"], ["seed"]),
+    "wrong-type": (["seed=abc"], ["seed", "abc"]),
+    "wrong-type-in-leaf": (["workload.max_agents=many"], ["workload.max_agents", "many"]),
+    "cycles-out-of-range": (["cycles=0"], ["cycles"]),
+    "percent-out-of-range": (["workload.cpu_percent=120"], ["workload.cpu_percent", "120"]),
+    "negative-interval": (["optimization.cpu_interval_s=-1"], ["optimization.cpu_interval_s", "-1"]),
+    "rate-out-of-range": (["probe.memory.every_cycles=0"], ["probe.memory.every_cycles"]),
+    "unknown-experiment": (["experiment=smok"], ["experiment/smok", "smoke"]),
+    "unknown-leaf": (["optimization=cache"], ["optimization/cache", "cached"]),
+    "unknown-leaf-in-a-list": (["probe=[memry]"], ["probe/memry", "memory"]),
+    "group-is-null": (["probe=null"], ["group"]),
+    "no-value": (["cycles"], ["cycles"]),
+    "interval": (["-m", "cycles=interval(1,2)"], ["interval"]),
+    "empty-interval": (["seed=interval()"], ["seed"]),
+    "list-without-m": (["replicate=1,2"], ["replicate", "-m"]),
+    "glob-of-no-group": (["-m", "cycles=glob(*)"], ["cycles"]),
+    "glob-of-nothing": (["-m", "optimization=glob(zz*)"], ["optimization"]),
+    "zero-jobs": (["-m", "replicate=range(3,3)"], ["replicate"]),
+    "lost-sweep": (["-m", "experiment=demo,c256"], ["demo"]),
+    "unquoted-condition": (["conditions=[true]"], ["True", "quotes"]),
+    "condition-of-other-length": (["conditions=[ON]"], ["ON", "conditions"]),
+    "condition-twice": (["conditions=[ON-ON,ON-ON]"], ["ON-ON"]),
+    "no-condition": (["conditions=[]"], ["conditions"]),
+    "unknown-factor": (["factors=[energy_poolin,spawn_throttling]"], ["energy_poolin"]),
+    "light-rules-without-throttling": (["workload.rules=light"], ["spawn_throttling"]),
+    "foreign-target": (["workload._target_=os.system"], ["os.system"]),
+    "foreign-hydra-key": (["hydra.foo=3"], ["hydra.foo"]),
+    "wrong-budget": (["probe_budget=ignore"], ["probe_budget"]),
+    "expected-nonsense": (["+expected.h1=MAYBE"], ["MAYBE"]),
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), REFUSED.values(), ids=REFUSED.keys())
+def test_a_mistake_is_one_sentence_and_exit_2(arguments, words, tmp_path, capsys):
+    chosen = [] if any(word.startswith("experiment=") for word in arguments) else ["experiment=smoke"]
+    assert main([*chosen, *arguments, f"store.root={tmp_path / 'store'}"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert len(printed.err.strip().splitlines()) <= 3
+    assert "Traceback" not in printed.err
+    assert "use +" not in printed.err
+    for word in words:
+        assert word in printed.err
+    assert not (tmp_path / "store").exists()
+
+
+def test_no_experiment_lists_them(tmp_path, capsys):
+    assert main([f"store.root={tmp_path / 'store'}"]) == 2
+    assert "demo" in capsys.readouterr().err
+
+
+def test_the_full_study_wants_a_confirmation(tmp_path, capsys):
+    assert main(["experiment=c256", f"store.root={tmp_path / 'store'}"]) == 2
+    refused = capsys.readouterr().err
+    assert "174 h" in refused
+    assert "confirm=true" in refused
+    assert "python run.py experiment=c256" in refused
+    assert "cycles=40" in refused
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_store_root_that_is_a_file_is_refused(tmp_path, capsys):
+    file = tmp_path / "file"
+    file.write_text("not a store")
+    assert main(["experiment=smoke", f"store.root={file}"]) == 2
+    assert str(file) in capsys.readouterr().err
+
+
+def test_help_lists_experiments_and_an_example(capsys):
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    for word in ("demo", "c256", "unoptimized", "python run.py experiment=demo"):
+        assert word in text
+
+
+def test_cfg_prints_the_configuration_and_runs_nothing(tmp_path, capsys):
+    assert main(["experiment=smoke", "--cfg", "job", f"store.root={tmp_path / 'store'}"]) == 0
+    assert "max_agents: 10" in capsys.readouterr().out
+    assert list(Path(tmp_path).iterdir()) == []
