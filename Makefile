@@ -1,35 +1,39 @@
 # Two commands matter: `make demo` runs the main job, `make test` passes the tests.  Both set up by themselves.
-PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3,$(shell $(p) -c 'import sys; sys.exit(not (3,11)<=sys.version_info[:2]<(3,14))' 2>/dev/null && echo $(p))))
-VENV := .venv
-BIN := $(VENV)/bin
-READY := $(VENV)/.ready
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c '$(FITS)' 2>/dev/null && echo $(p))))
+BIN := .venv/bin
+READY := .venv/.ready
 
-.PHONY: setup install demo test check verify clean
+.PHONY: setup install demo test lint check verify clean
 
 setup: $(READY)
 
 $(READY): constraints.txt pyproject.toml
-	@test -n "$(PYTHON)" || { echo "driftlab needs a Python in [3.11, 3.14) on PATH; install one or pass PYTHON=/path/to/python3.x" >&2; exit 2; }
-	$(PYTHON) -m venv $(VENV)
+	@test -n "$(PYTHON)" || { echo "driftlab needs a Python in [3.11, 3.14) on PATH: install one, or give PYTHON=/path/to/python3.12" >&2; exit 2; }
+	@$(PYTHON) -c '$(FITS)' || { echo "$(PYTHON) is not a Python in [3.11, 3.14): give PYTHON=/path/to/python3.12" >&2; exit 2; }
+	rm -rf .venv
+	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-install: $(READY)
+install: setup      # `driftlab` and everything it needs, in .venv
 
-demo: $(READY)
+demo: setup         # the main job: C256 scaled, two optimization modes, verdicts
 	$(BIN)/python run.py experiment=demo
 
-test: $(READY)
+test: setup         # the default suite
 	$(BIN)/python -m pytest
 
-check: $(READY)
+lint: setup         # style, types, direction of imports
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q
 
-verify: $(READY)
+check: lint test    # what every commit should pass
+
+verify: setup       # everything, the slow tests too
 	$(BIN)/python -m pytest -m "slow or not slow" --timeout 1800
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf .venv build *.egg-info
