@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Start ``python <words>`` of the clone from an empty directory; returns the running process."""
+    here = tmp_path / "caller's directory"
+    here.mkdir()
+
+    def start(*words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, *words],
+            cwd=here,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+@pytest.fixture
+def finished(command):
+    """Run ``python <words>`` to its end and return (exit code, stdout, stderr)."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        process = command(*words)
+        out, err = process.communicate(timeout=100)
+        return process.returncode, out, err
+
+    return run
+
+
+@pytest.fixture
+def rows(finished):
+    """Ask a store in SQL and return the rows."""
+
+    def ask(store: Path, query: str) -> list[dict]:
+        code, out, err = finished("-m", "store", "--store", str(store), "sql", query, "--format", "json")
+        assert code == 0, err
+        return json.loads(out)
+
+    return ask
+
+
+@pytest.fixture
+def living_spool():
+    """Wait until a run in ``store`` has recorded ``least`` cycles; returns its spool and its owner's pid."""
+    from probes.spool import segments
+
+    def wait(store: Path, least: int = 5, timeout_s: float = 60.0) -> tuple[Path, int]:
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            for spool in (store / "spool").glob("*"):
+                pid = spool / "owner.pid"
+                written = sum(s.rows for s in segments(spool, "cycles")) if pid.exists() else 0
+                if written >= least:
+                    return spool, int(pid.read_text())
+            time.sleep(0.05)
+        raise TimeoutError(f"no run recorded {least} cycles within {timeout_s} s")
+
+    return wait

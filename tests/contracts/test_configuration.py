@@ -1,0 +1,57 @@
+"""Every leaf binds, every experiment composes, and its scaled size ends in minutes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from conf.compose import GROUPS, ROOT, composer, leaves
+from conf.jobs import composed_jobs, record
+from conf.running import CONFIRM_ABOVE_S
+from conf.sweep import expand
+
+EXPERIMENTS = leaves("experiment")
+SINGLE = [(group, leaf) for group in ("workload", "optimization", "store") for leaf in leaves(group)]
+SEVERAL = [(group, leaf) for group in ("mechanism", "probe", "hypothesis") for leaf in leaves(group)]
+
+
+@pytest.fixture(autouse=True)
+def _hydra():
+    with composer():
+        yield
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_composes_to_jobs_that_json_can_hold(experiment):
+    jobs = composed_jobs(expand([f"experiment={experiment}"], multirun=False).jobs)
+    for job in jobs:
+        written = record(job, run_id="r", environment={}, concurrent_runs=0, sweep_id=None, sweep_index=None)
+        assert json.loads(json.dumps(written, allow_nan=False)) == written
+        assert job.config["question"]
+        assert job.experiment == experiment
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_what_takes_hours_names_a_size_that_ends_in_minutes(experiment):
+    jobs = composed_jobs(expand([f"experiment={experiment}"], multirun=False).jobs)
+    if sum(job.planned_s for job in jobs) > CONFIRM_ABOVE_S:
+        scaled = [f"experiment={experiment}", *jobs[0].config["scaled"]]
+        jobs = composed_jobs(expand(scaled, multirun=False).jobs)
+    assert sum(job.planned_s for job in jobs) < 600
+
+
+@pytest.mark.parametrize(("group", "leaf"), SINGLE, ids=[f"{g}/{x}" for g, x in SINGLE])
+def test_every_leaf_of_a_single_group_binds_to_its_constructor(group, leaf):
+    composed_jobs([["experiment=smoke", f"{group}={leaf}"]])
+
+
+@pytest.mark.parametrize(("group", "leaf"), SEVERAL, ids=[f"{g}/{x}" for g, x in SEVERAL])
+def test_every_leaf_of_a_multiple_group_holds_one_key_of_its_own_name(group, leaf):
+    lines = (ROOT / group / f"{leaf}.yaml").read_text().splitlines()
+    keys = [line.split(":")[0] for line in lines if line and not line.startswith((" ", "#", "}"))]
+    assert keys == [leaf]
+
+
+def test_every_group_has_a_leaf():
+    assert all(leaves(group) for group in GROUPS)

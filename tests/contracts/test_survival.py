@@ -1,0 +1,93 @@
+"""Whichever process is killed, no recorded row is lost and the rest of the sweep goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from probes.ownership import state
+
+RUN_PY = str(Path(__file__).resolve().parents[2] / "run.py")
+# Some 30 samples of 4 ms a cycle: about 5 s a run, long enough to be killed in the middle.
+SLOW = (
+    "experiment=smoke",
+    "optimization=unoptimized",
+    "optimization.persist=none",
+    "blocking_interval_s=0.004",
+)
+SLOW = (*SLOW, "conditions=[OFF-OFF]", "cycles=60", "progress=false")
+
+
+@pytest.fixture
+def store(tmp_path):
+    return tmp_path / "store with spaces"
+
+
+def status(rows, store):
+    query = "select run_id, status, n_cycles, (select count(*) from cycles c where c.run_id = r.run_id) as recorded"
+    return rows(store, f"{query} from runs r order by replicate, started_at")
+
+
+def test_a_killed_run_keeps_its_rows_and_the_others_go_on(command, rows, living_spool, store):
+    sweep = command(RUN_PY, "-m", *SLOW, "replicate=0,1", f"store.root={store}")
+    _, pid = living_spool(store)
+    os.kill(pid, signal.SIGKILL)
+    _, err = sweep.communicate(timeout=100)
+    assert sweep.returncode == 1, err
+    first, second = status(rows, store)
+    assert first["status"] == "interrupted"
+    assert 5 <= first["recorded"] == first["n_cycles"] < 60
+    assert (second["status"], second["recorded"]) == ("completed", 60)
+    assert first["run_id"] in err
+    assert not list((store / "spool").iterdir())
+
+
+def test_without_its_parent_a_run_goes_on_and_refresh_publishes_it(
+    command, finished, rows, living_spool, store
+):
+    sweep = command(RUN_PY, "-m", *SLOW, "replicate=0,1", f"store.root={store}")
+    spool, _ = living_spool(store)
+    sweep.kill()
+    sweep.communicate(timeout=30)
+    assert finished("-m", "store", "--store", str(store), "refresh")[0] == 0
+    assert spool.exists(), "refresh took a run that lives"
+    assert [row["status"] for row in rows(store, "select status from runs")] == ["running"]
+    while state(spool) == "running":
+        time.sleep(0.1)
+    code, out, _ = finished("-m", "store", "--store", str(store), "refresh")
+    assert (code, out.strip()) == (0, spool.name)
+    assert [(row["status"], row["recorded"]) for row in status(rows, store)] == [("completed", 60)]
+    code, _, err = finished(RUN_PY, "-m", *SLOW, "replicate=0,1", f"store.root={store}")
+    assert code == 0, err
+    assert "1 of 2 runs are completed already" in err
+    assert [row["status"] for row in status(rows, store)] == ["completed", "completed"]
+
+
+def test_with_both_killed_the_same_command_publishes_and_completes(
+    command, finished, rows, living_spool, store
+):
+    sweep = command(RUN_PY, "-m", *SLOW, "replicate=0,1", f"store.root={store}")
+    _, pid = living_spool(store)
+    sweep.kill()
+    os.kill(pid, signal.SIGKILL)
+    sweep.communicate(timeout=30)
+    code, _, err = finished(RUN_PY, "-m", *SLOW, "replicate=0,1", f"store.root={store}")
+    assert code == 0, err
+    found = status(rows, store)
+    assert [row["status"] for row in found] == ["interrupted", "completed", "completed"]
+    assert found[0]["recorded"] >= 5
+
+
+def test_ctrl_c_ends_the_run_cleanly_and_stops_the_sweep(command, rows, living_spool, store):
+    sweep = command(RUN_PY, "-m", *SLOW, "replicate=0,1", f"store.root={store}")
+    living_spool(store)
+    sweep.send_signal(signal.SIGINT)
+    sweep.communicate(timeout=60)
+    assert sweep.returncode == 130
+    (only,) = status(rows, store)
+    assert only["status"] == "interrupted"
+    assert only["recorded"] >= 5
