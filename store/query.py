@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from importlib.resources import files
 from typing import Any, Self, TypeAlias, TypeVar
 
@@ -228,10 +229,11 @@ class _Bound:
     def _end(self, future: Future[T], reason: str, code: int) -> None:
         """Interrupt until it helps; a statement that does not listen takes the process with it."""
         give_up = time.monotonic() + GRACE_S
-        while time.monotonic() < give_up:
-            self._connection.interrupt()
-            if wait([future], 0.05).done:
-                return
+        with suppress(KeyboardInterrupt):  # a second Ctrl-C does not want to wait
+            while time.monotonic() < give_up:
+                self._connection.interrupt()
+                if wait([future], 0.05).done:
+                    return
         os.write(2, f"{reason}\n".encode())
         os._exit(code)
 
