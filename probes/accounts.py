@@ -67,7 +67,7 @@ class Totals(NamedTuple):
 class Accounts:
     """The clocks and counters of the calling thread.
 
-    A reading takes 2.9 us with everything (Linux 6.18, Python 3.11.7, AMD EPYC).
+    A reading takes 2.3 us with everything, the difference of two 0.5 us (Linux 6.18, Python 3.11.7, AMD EPYC).
     """
 
     def __init__(self, meters: Meters) -> None:

@@ -24,7 +24,10 @@ WINDOW_NS = 1_000_000_000
 """Over a second the kernel's tick tells user from system time (sd 0.05); over a cycle it does not."""
 
 SEGMENT_ROWS = 4096
-"""0.7 MB of cycles; a segment is mapped in 0.3 ms, and unmapping dominates from there on."""
+"""0.7 MB of cycles; larger ones take longer to unmap (1.7 ms at 65,536 rows)."""
+
+WINDOW_ROWS = 256
+"""At most one row a second: four minutes a segment."""
 
 CYCLES = {"condition": int, "cycle": int, "process": int, "t_ns": int, **dict.fromkeys(accounts.COLUMNS, int)}
 WINDOWS = dict.fromkeys(
@@ -38,7 +41,7 @@ WINDOWS = dict.fromkeys(
 READING = dict.fromkeys(("condition", "cycle", "t_ns"), int)
 
 
-class TooDear(ValueError):
+class TooDear(ValueError):  # noqa: N818
     """A probe costs more than the limit, and the job says that it must not be read less often."""
 
 
@@ -117,6 +120,9 @@ class Reader:
 class Recorder:
     """Rows of one run.  Open it, ``begin`` each condition, end each cycle, ``end_condition``.
 
+    A cycle costs 4.4 us where no probe is due: 20 columns, no system call but the clocks (Linux 6.18, Python
+    3.11.7, AMD EPYC).
+
     Raises
     ------
     SpoolLost
@@ -140,7 +146,7 @@ class Recorder:
         self._spool = running.spool
         plans = {
             "cycles": Plan({**CYCLES, **observables}, cycles, sure=True),
-            "windows": Plan(WINDOWS, cycles, sure=False),
+            "windows": Plan(WINDOWS, min(cycles or WINDOW_ROWS, WINDOW_ROWS), sure=False),
             **{f"probe_{name}": _plan(probe, cycles) for name, probe in probes.items()},
         }
         _check_space(running, sum(plan.estimated_bytes for plan in plans.values()))
@@ -204,6 +210,8 @@ class Recorder:
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _where: TracebackType | None
     ) -> None:
+        if not self._running.owned:
+            return  # a forked child: the maps are shared
         try:
             self._end_broken_window()
         finally:

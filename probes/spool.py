@@ -2,7 +2,8 @@
 
 A row is packed into the map and the cursor moves on after it: no system call, no object that stays.  Whoever
 dies in between loses the row being written and no other; the pages belong to the kernel.  ``append`` takes
-0.9 us for 21 columns, a new segment of 4,096 rows 0.3 ms (Linux 6.18, Python 3.11.7, AMD EPYC).
+0.6 us for 20 columns, 2.5 us with a ``None`` among them, a new segment of 4,096 rows 0.4-2 ms (CPU time; Linux
+6.18, Python 3.11.7, AMD EPYC).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _NAMES: Mapping[type, str] = {int: "int", float: "float"}
 _CODES = {"int": "q", "float": "d"}
 
 
-class SpoolLost(OSError):
+class SpoolLost(OSError):  # noqa: N818
     """The spool takes no more rows; those in it are good."""
 
 

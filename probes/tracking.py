@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 from probes import build, environment, identity, leaving, ownership, parent
 from probes.leaving import Departure
 from probes.meters import Meters
-from probes.recording import Recorder
+from probes.recording import SEGMENT_ROWS, Recorder
 from probes.running import Running, write_note
 
 T = TypeVar("T")
@@ -94,7 +94,9 @@ class Tracked(Generic[T]):
         # In a generator an interrupt that arrives between two cycles lands in this try.
         consumer = sys._getframe(1).f_code
         cycles = length_hint(self._iterable, 0)
-        recording = Recording(self._store, self._job(cycles), cycles or None)
+        # A length is no promise (range(10**9), left by break): only one that fits a segment is planned for.
+        planned = cycles if 0 < cycles <= SEGMENT_ROWS else None
+        recording = Recording(self._store, self._job(cycles), planned)
         before = leaving.pending()
         try:
             for item in self._iterable:
@@ -102,7 +104,7 @@ class Tracked(Generic[T]):
                 yield item
                 recording.end_cycle()
         except GeneratorExit:
-            recording.end(leaving.departure(sys._getframe(1), consumer, before))
+            recording.end(leaving.departure(sys._getframe().f_back, consumer, before))
             raise
         except BaseException as error:
             recording.end(leaving.by(error))

@@ -1,0 +1,200 @@
+import json
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from probes import spool as spools
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PLANTED = '''
+"""A workload with one thing to do, for tests."""
+import os, signal, time
+
+class Workload:
+    observables = {"population": int, "energy": float}
+
+    def __init__(self, *, do="nothing", at=5, seconds=0.0):
+        if do not in ACTS:
+            raise ValueError(f"do={do} is no act; give one of {sorted(ACTS)}")
+        self.do, self.at, self.seconds = do, at, seconds
+
+    def planned_s(self, condition):
+        return self.seconds * condition.cycles
+
+    def start(self, condition, scene):
+        (scene.scratch / "file").write_text("x")
+        time.sleep(0.02)
+        return Simulation(self, scene)
+
+class Simulation:
+    def __init__(self, workload, scene):
+        self.workload, self.scene = workload, scene
+
+    def step(self, cycle):
+        if self.workload.seconds:
+            time.sleep(self.workload.seconds)
+        if cycle == self.workload.at:
+            ACTS[self.workload.do](self)
+        return cycle, cycle / 2
+
+    def close(self):
+        print("closed", flush=True)
+
+def boom(simulation):
+    raise KeyError("boom")
+
+def quit_(simulation):
+    raise SystemExit(3)
+
+def swallow(simulation):
+    open("asleep", "w").close()
+    try:
+        time.sleep(60)
+    except Exception:
+        pass
+
+def kill(simulation):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def vanish(simulation):
+    import shutil
+    shutil.rmtree(simulation.scene.scratch.parent)
+
+def fork(simulation):
+    if os.fork() == 0:
+        raise SystemExit(0)
+    os.wait()
+
+ACTS = {"nothing": lambda simulation: None, "boom": boom, "quit": quit_, "sleep": swallow, "kill": kill,
+        "vanish": vanish, "fork": fork}
+'''
+
+MEASURED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from probes import build, recording
+build.WORKLOADS = ("planted.Workload",)
+recording.SEGMENT_ROWS = int(sys.argv[3])
+from probes.measured import run
+sys.exit(run(Path(sys.argv[2])))
+"""
+
+
+@pytest.fixture
+def read_rows() -> Callable[..., list[dict[str, Any]]]:
+    """Read a stream of a spool as the store does: up to the cursors, ``None`` where the mask says so."""
+
+    def read(directory: Path, stream: str) -> list[dict[str, Any]]:
+        return [row for segment in spools.segments(directory, stream) for row in rows_of(segment)]
+
+    return read
+
+
+def rows_of(segment: spools.Segment) -> Iterator[dict[str, Any]]:
+    codes = {"int": "q", "float": "d"}
+    record = struct.Struct("<Q" + "".join(codes[kind] for _, kind in segment.columns))
+    for mask, *values in record.iter_unpack(spools.segment_bytes(segment)):
+        yield {
+            name: value if mask >> i & 1 else None
+            for i, ((name, _), value) in enumerate(zip(segment.columns, values, strict=True))
+        }
+
+
+@pytest.fixture
+def write_job() -> Callable[..., Path]:
+    """Write the job of a planted workload into a spool; returns the spool."""
+
+    def write(spool: Path, *, cycles: tuple[int, ...] = (10, 10), **changes: Any) -> Path:
+        probe: Mapping[str, Any] = changes.pop("probe", {})
+        budget = changes.pop("budget", "lower")
+        target = changes.pop("target", "planted.Workload")
+        job = {
+            "format": 1,
+            "run_id": spool.name,
+            "experiment": "planted",
+            "seed": 1,
+            "conditions": [
+                {"name": f"c{i}", "position": i, "cycles": number, "mechanisms": {}}
+                for i, number in enumerate(cycles)
+            ],
+            "build": {"workload": {"_target_": target, **changes}, "probe": probe},
+            "probe_budget": budget,
+        }
+        spool.mkdir(parents=True)
+        (spool / "job.json").write_text(json.dumps(job))
+        return spool
+
+    return write
+
+
+@pytest.fixture
+def measure(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start a real measured process that may also run the planted workload."""
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "planted.py").write_text(PLANTED)
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(spool: Path, *, segment_rows: int = 4096) -> subprocess.Popen[bytes]:
+        with (spool / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-c",
+                    MEASURED,
+                    str(tmp_path / "code"),
+                    str(spool / "job.json"),
+                    str(segment_rows),
+                ],
+                cwd=tmp_path,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Mount a file system of a given size."""
+    mounted: list[Path] = []
+
+    def mount(size: str) -> Path:
+        where = tmp_path / "disk"
+        where.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(where)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"mounting a small tmpfs is not permitted here: {done.stderr.strip()}")
+        mounted.append(where)
+        return where
+
+    yield mount
+    for where in mounted:
+        subprocess.run(["umount", str(where)], check=True)
+
+
+@pytest.fixture
+def fill() -> Callable[[Path], None]:
+    """Leave no byte free on a small disk."""
+
+    def fill(disk: Path) -> None:
+        with suppress(OSError), (disk / "ballast").open("wb", buffering=0) as ballast:
+            while ballast.write(bytes(4096)):
+                pass
+
+    return fill

@@ -1,0 +1,159 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from probes import parent
+from probes.ownership import state
+from probes.parent import Progress, spawn, watch, write_job
+from probes.spool import Stream
+
+JOB = {
+    "format": 1,
+    "run_id": "run",
+    "experiment": "x",
+    "seed": 1,
+    "conditions": [{"name": "all", "position": 0, "cycles": 8, "mechanisms": {}}],
+    "build": {
+        "workload": {"_target_": "nrm.workload.Workload", "rules": "light", "metrics": "constant"},
+        "probe": {},
+    },
+}
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "spool" / "run"
+
+
+def test_a_job_comes_back_as_written(spool):
+    write_job(spool, JOB)
+    assert json.loads((spool / "job.json").read_text()) == JOB
+    assert [path.name for path in spool.iterdir()] == ["job.json"]
+
+
+def test_a_job_that_is_no_json_leaves_no_job(spool):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_job(spool, {"seed": float("nan")})
+    assert not (spool / "job.json").exists()
+
+
+def test_a_spawned_run_is_watched_to_its_end(spool, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_job(spool, JOB)
+    process = spawn(spool)
+    seen: list[Progress] = []
+    assert os.getsid(process.pid) == process.pid  # it outlives this session
+    assert watch(process, spool, seen.append) == 0
+    assert (seen[-1].cycle, seen[-1].total, seen[-1].remaining_s) == (8, 8, 0.0)
+    assert (spool / "log").read_text() == ""
+    assert state(spool) == "dead"
+
+
+def test_what_the_measured_process_prints_is_in_the_log(spool):
+    write_job(spool, {**JOB, "build": {"workload": {"_target_": "os.system"}, "probe": {}}})
+    assert watch(spawn(spool), spool, lambda _: None) == 1
+    assert "os.system is not in the list" in (spool / "log").read_text()
+
+
+def test_progress_follows_the_cursor_over_segments(spool):
+    write_job(spool, JOB)
+    meter = parent._Meter(spool)
+    assert meter.progress() == Progress(0, 8, 0.0, float("inf"))
+    stream = Stream(spool, "cycles", {"cycle": int}, capacity=3, started_at_ns=0)
+    for cycle in range(7):
+        stream.append((cycle,))
+        found = meter.progress()
+        assert found.cycle == cycle + 1
+    assert found.rate_per_s > 0
+    assert found.remaining_s == pytest.approx(1 / found.rate_per_s)
+
+
+def child(spool: Path, code: str) -> subprocess.Popen[bytes]:
+    """Start a stand-in for the measured process that says when it is ready."""
+    spool.mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    return process
+
+
+POLITE = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+print(flush=True)
+time.sleep(60)
+"""
+DEAF = """
+import signal, time
+for signum in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(signum, signal.SIG_IGN)
+print(flush=True)
+time.sleep(60)
+"""
+
+
+def send(signum: int, *, times: int) -> None:
+    def deliver() -> None:
+        for _ in range(times):
+            time.sleep(0.3)
+            os.kill(os.getpid(), signum)
+
+    threading.Thread(target=deliver).start()
+
+
+@pytest.mark.parametrize(
+    ("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"]
+)
+def test_the_first_signal_is_handed_on(spool, signum, code):
+    before = signal.getsignal(signum)
+    process = child(spool, POLITE)
+    send(signum, times=1)
+    assert watch(process, spool, lambda _: None) == code
+    assert signal.getsignal(signum) is before
+
+
+def test_the_second_signal_kills(spool):
+    process = child(spool, DEAF)
+    send(signal.SIGINT, times=2)
+    assert watch(process, spool, lambda _: None) == 130
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_a_child_killed_by_others_is_128_and_the_signal(spool):
+    process = child(spool, DEAF)
+    process.kill()
+    assert watch(process, spool, lambda _: None) == 137
+
+
+def test_handlers_come_back_when_the_watcher_breaks_off(spool):
+    before = signal.getsignal(signal.SIGINT)
+    process = child(spool, DEAF)
+
+    def broken(_: Progress) -> None:
+        raise OSError("no terminal")
+
+    with pytest.raises(OSError, match="no terminal"):
+        watch(process, spool, broken)
+    assert signal.getsignal(signal.SIGINT) is before
+    process.kill()
+    process.wait()
+
+
+def test_a_run_goes_on_without_its_parent(spool, tmp_path):
+    write_job(spool, JOB)
+    script = f"import os, pathlib, probes.parent as parent; parent.spawn(pathlib.Path({str(spool)!r})); os._exit(9)"
+    assert subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=False).returncode == 9
+    deadline = time.monotonic() + 20
+    while not (spool / "end.json").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert json.loads((spool / "end.json").read_text())["status"] == "completed"

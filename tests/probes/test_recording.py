@@ -1,0 +1,223 @@
+import json
+import time
+from itertools import pairwise
+from typing import NamedTuple
+
+import pytest
+
+from probes.meters import Meters
+from probes.recording import Recorder, TooDear, sample_columns
+from probes.running import Running
+from probes.spool import SpoolLost, segments
+
+MS = 1_000_000
+
+
+class Sample(NamedTuple):
+    level_bytes: int | None
+    share: float | None
+
+
+class Probe:
+    """Counts its readings; reports nothing at every third."""
+
+    def __init__(self, *, every_cycles=None, every_s=None, cost_s=0.0):
+        self.every_cycles, self.every_s, self.cost_s = every_cycles, every_s, cost_s
+        self.reads, self.closed = 0, False
+        self.missing = {}
+
+    def read(self):
+        time.sleep(self.cost_s)
+        self.reads += 1
+        return Sample(self.reads, None if self.reads % 3 == 0 else 0.5)
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def spool(tmp_path):
+    path = tmp_path / "spool"
+    path.mkdir()
+    return path
+
+
+def record(
+    spool, *, probes=None, conditions=((5, 0.0), (5, 0.0)), between_s=0.0, status="completed", **options
+):
+    """Record conditions of (cycles, seconds a cycle); return end.json."""
+    running = Running(spool)
+    with Meters() as meters:
+        recorder = Recorder(
+            running, meters=meters, observables={"population": int}, probes=probes or {}, **options
+        )
+        with recorder:
+            for position, (cycles, seconds) in enumerate(conditions):
+                time.sleep(between_s)
+                recorder.begin(position)
+                for cycle in range(cycles):
+                    time.sleep(seconds)
+                    recorder.end_cycle((cycle,))
+                if status == "completed":
+                    recorder.end_condition()
+    running.end(status, None)
+    return json.loads((spool / "end.json").read_text())
+
+
+def test_the_cycle_index_runs_on_over_all_conditions(spool, read_rows):
+    record(spool)
+    rows = read_rows(spool, "cycles")
+    assert [(row["condition"], row["cycle"], row["population"]) for row in rows] == [
+        (i // 5, i, i % 5) for i in range(10)
+    ]
+    assert {row["process"] for row in rows} == {0}
+
+
+def test_rows_obey_the_identity_and_telescope(spool, read_rows):
+    record(spool, conditions=((30, 0.002),))
+    rows = read_rows(spool, "cycles")
+    for row in rows:
+        assert row["wall_ns"] == row["cpu_ns"] + row["runq_ns"] + row["offcpu_ns"]
+    for before, after in pairwise(rows):
+        assert after["t_ns"] - before["t_ns"] == after["wall_ns"]
+
+
+def test_building_a_condition_is_in_no_cycle(spool, read_rows):
+    record(spool, conditions=((3, 0.0), (3, 0.0)), between_s=0.1)
+    assert sum(row["wall_ns"] for row in read_rows(spool, "cycles")) < 100 * MS
+
+
+def test_the_baseline_is_cycle_minus_one_and_in_no_cycle(spool, read_rows):
+    probe = Probe(every_cycles=4, cost_s=0.05)
+    end = record(spool, probes={"level": probe}, conditions=((9, 0.0),))
+    readings = read_rows(spool, "probe_level")
+    assert [row["cycle"] for row in readings] == [-1, 3, 7]
+    assert readings[0]["condition"] == 0
+    assert readings[2] == {
+        "condition": 0,
+        "cycle": 7,
+        "t_ns": readings[2]["t_ns"],
+        "level_bytes": 3,
+        "share": None,
+    }
+    rows = read_rows(spool, "cycles")
+    dear = {row["cycle"] for row in rows if row["probe_ns"] >= 50 * MS}
+    assert dear == {3, 7}
+    assert all(row["wall_ns"] >= row["probe_ns"] for row in rows)
+    assert rows[3]["t_ns"] >= readings[1]["t_ns"]
+    assert end["observer"]["level"] == {
+        "reads": 3,
+        "ns": end["observer"]["level"]["ns"],
+        "bytes": 3 * 6 * 8,
+        "asked": {"every_cycles": 4},
+        "in_effect": {"every_cycles": 4},
+    }
+    assert end["observer"]["level"]["ns"] >= 150 * MS
+    assert probe.closed
+
+
+def test_a_rate_in_seconds_is_kept_over_conditions(spool, read_rows):
+    record(spool, probes={"level": Probe(every_s=0.05)}, conditions=((10, 0.01), (10, 0.01)), between_s=0.1)
+    cycles = [row["cycle"] for row in read_rows(spool, "probe_level")]
+    assert cycles[0] == -1
+    assert 2 <= len(cycles) <= 5  # 0.2 s of cycles; the 0.1 s between the conditions do not count
+
+
+def test_a_rate_that_costs_too_much_is_lowered_and_said(spool, read_rows):
+    end = record(spool, probes={"level": Probe(every_cycles=1, cost_s=0.002)}, conditions=((60, 0.001),))
+    assert len(read_rows(spool, "probe_level")) == 4
+    assert end["observer"]["level"]["asked"] == {"every_cycles": 1}
+    effective = end["observer"]["level"]["in_effect"]["every_cycles"]
+    assert effective > 60
+    assert end["notes"] == [end["notes"][0]]
+    assert end["notes"][0].startswith("probe level: a reading takes ")
+    assert end["notes"][0].endswith(f"more than 1%; lowered to every_cycles={effective}")
+
+
+def test_a_rate_that_costs_too_much_may_be_refused(spool):
+    with pytest.raises(
+        TooDear, match=r"probe level: a reading takes .* read it less often or set probe_budget=lower"
+    ):
+        record(spool, probes={"level": Probe(every_cycles=1, cost_s=0.002)}, budget="refuse")
+
+
+def test_windows_cover_every_condition_without_a_gap(spool, read_rows):
+    record(spool, conditions=((3, 0.45), (4, 0.01)))
+    cycles, windows = read_rows(spool, "cycles"), read_rows(spool, "windows")
+    assert [(row["condition"], row["first_cycle"], row["last_cycle"]) for row in windows] == [
+        (0, 0, 2),
+        (1, 3, 6),
+    ]
+    for window in windows:
+        inside = [row for row in cycles if window["first_cycle"] <= row["cycle"] <= window["last_cycle"]]
+        for account in ("wall_ns", "cpu_ns", "runq_ns", "offcpu_ns"):
+            assert window[account] == sum(row[account] for row in inside)
+        assert window["t_ns"] == inside[-1]["t_ns"]
+        assert window["threads"] is None or window["threads"] >= 1
+    assert windows[1]["process_cpu_ns"] >= windows[0]["process_cpu_ns"] > 0
+
+
+def test_a_condition_broken_off_leaves_its_window_without_the_process_clocks(spool, read_rows):
+    record(spool, conditions=((4, 0.0),), status="interrupted")
+    (window,) = read_rows(spool, "windows")
+    assert (window["first_cycle"], window["last_cycle"]) == (0, 3)
+    assert window["user_ns"] is not None
+    assert (window["process_cpu_ns"], window["children_cpu_ns"], window["threads"]) == (None, None, None)
+
+
+def test_a_roll_is_charged_to_the_probes(spool, read_rows, monkeypatch):
+    monkeypatch.setattr("probes.recording.SEGMENT_ROWS", 4)
+    record(spool, conditions=((10, 0.0),))
+    assert {row["cycle"] for row in read_rows(spool, "cycles") if row["probe_ns"]} == {4, 8}
+    assert [one.rows for one in segments(spool, "cycles")] == [4, 4, 2]
+
+
+def test_what_the_machine_lacks_is_said(spool):
+    probe = Probe(every_cycles=1)
+    probe.missing = {"share": "no such file"}
+    assert record(spool, probes={"level": probe})["notes"][-1] == "probe level: share is NULL (no such file)"
+
+
+def test_the_end_says_how_it_went(spool):
+    end = record(spool, conditions=((5, 0.01),))
+    assert end["status"] == "completed"
+    assert end["error"] is None
+    assert end["wall_ns"] >= 50 * MS
+    assert end["cpu_ns"] < end["wall_ns"]
+    assert end["peak_rss_bytes"] > 2**20
+    assert end["ended_at"] > end["started_at"]
+    assert end["started_at"].endswith("+00:00")
+    assert "probes.recording" in end["modules"]
+    assert not (spool / "end.json.new").exists()
+
+
+def test_columns_are_those_of_the_sample_of_the_probes_module():
+    assert sample_columns(Probe(every_cycles=1)) == {"level_bytes": int, "share": float}
+
+
+def test_a_disk_that_cannot_hold_the_run_is_said_before_it_begins(spool, monkeypatch):
+    monkeypatch.setattr("probes.recording.free_bytes", lambda _: 3 * 2**20)
+    record(spool, cycles=100)
+    monkeypatch.setattr("probes.recording.free_bytes", lambda _: 2**20)
+    other = spool.parent / "other"
+    other.mkdir()
+    with pytest.raises(SpoolLost, match=r"needs 1\.\d MiB .* 1\.0 MiB free"):
+        record(other, cycles=12_000)
+
+
+def test_a_full_disk_still_gets_its_end(small_disk, fill):
+    disk = small_disk("256k")
+    running = Running(disk)
+    fill(disk)
+    running.end("failed", "the disk is full")
+    assert json.loads((disk / "end.json").read_text())["modules"]
+
+
+def test_a_child_that_forks_off_ends_nothing(spool, monkeypatch):
+    running = Running(spool)
+    with monkeypatch.context() as inside:
+        inside.setattr("probes.running.os.getpid", lambda: 1)
+        running.end("failed", "the child's trouble")
+    assert not (spool / "end.json").exists()
+    running.end("completed", None)
+    assert (spool / "end.json").exists()
