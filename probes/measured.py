@@ -21,7 +21,8 @@ from typing import Any, NamedTuple
 from probes import build
 from probes.meters import Meters
 from probes.protocols import Condition, Scene, Workload
-from probes.recording import Recorder, TooDear
+from probes.reading import TooDear
+from probes.recording import Recorder
 from probes.running import Running, Status, write_note
 from probes.spool import SpoolLost
 

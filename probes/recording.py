@@ -5,18 +5,17 @@ Used by the measured process and by ``track()``; neither sees a clock itself.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from math import ceil
 from types import TracebackType
-from typing import NamedTuple, get_args, get_type_hints
+from typing import NamedTuple
 
 from probes import accounts
 from probes.accounts import Accounts, Boundary
 from probes.meters import Meters
-from probes.pacing import LIMIT, Pace
 from probes.protocols import Probe, Value
+from probes.reading import READING, Reader, sample_columns
 from probes.running import Running, free_bytes
 from probes.spool import SpoolLost, Stream, segment_size
 
@@ -38,11 +37,6 @@ WINDOWS = dict.fromkeys(
     ),
     int,
 )
-READING = dict.fromkeys(("condition", "cycle", "t_ns"), int)
-
-
-class TooDear(ValueError):  # noqa: N818
-    """A probe costs more than the limit, and the job says that it must not be read less often."""
 
 
 class Plan(NamedTuple):
@@ -64,59 +58,6 @@ class Plan(NamedTuple):
         return segments * segment_size(len(self.columns), self.capacity)
 
 
-class Reader:
-    """A probe, its stream and its pace."""
-
-    __slots__ = ("_probe", "_stream", "name", "note", "pace")
-
-    def __init__(self, name: str, probe: Probe, stream: Stream) -> None:
-        self.name, self._probe, self._stream = name, probe, stream
-        self.pace = Pace(probe.every_cycles, probe.every_s)
-        self.note: str | None = None
-
-    def read(self, position: int, cycle: int, origin_ns: int, clock_ns: int) -> int:
-        """Take a reading, write its row, and return what both cost."""
-        start = time.perf_counter_ns()
-        sample = self._probe.read()
-        self._stream.append((position, cycle, time.perf_counter_ns() - origin_ns, *sample))
-        cost_ns = time.perf_counter_ns() - start
-        self.pace.spent(cycle, clock_ns, cost_ns)
-        return cost_ns
-
-    def keep_within(self, budget: str, cycle: int, clock_ns: int) -> None:
-        """Lower a rate that costs too much, or refuse it."""
-        excess = self.pace.excess(clock_ns)
-        if excess is None:
-            return
-        if budget == "refuse":
-            raise TooDear(
-                f"probe {self.name}: {excess}, more than {LIMIT:.0%}; read it less often or set probe_budget=lower"
-            )
-        self.pace.lower(cycle, clock_ns)
-        self.note = self.note or f"probe {self.name}: {excess}, more than {LIMIT:.0%}; lowered to"
-
-    def close(self) -> None:
-        """Release the probe's descriptors and the stream's map."""
-        self._probe.close()
-        self._stream.close()
-
-    def notes(self) -> list[str]:
-        """Return what a reader of the run must know of this probe: a lower rate, what the machine lacks."""
-        missing: Mapping[str, str] = getattr(self._probe, "missing", {})
-        lacking = [f"probe {self.name}: {field} is NULL ({why})" for field, why in missing.items()]
-        return [*([f"{self.note} {self.pace}"] if self.note else []), *lacking]
-
-    def observer(self) -> dict[str, object]:
-        """Return this probe's part of ``end.json``."""
-        return {
-            "reads": self.pace.reads,
-            "ns": self.pace.ns,
-            "bytes": self._stream.rows * self._stream.record_bytes,
-            "asked": self.pace.asked(),
-            "in_effect": self.pace.in_effect(),
-        }
-
-
 class Recorder:
     """Rows of one run.  Open it, ``begin`` each condition, end each cycle, ``end_condition``.
 
@@ -127,7 +68,7 @@ class Recorder:
     ------
     SpoolLost
         If the disk cannot hold the spool (at once), or takes no more rows (later).
-    TooDear
+    reading.TooDear
         From ``end_cycle``, with ``budget="refuse"``.
     """
 
@@ -279,12 +220,6 @@ class Recorder:
                 *totals,
             )
         )
-
-
-def sample_columns(probe: Probe) -> dict[str, type]:
-    """Return the columns of a probe's rows: the fields of ``Sample`` in its module."""
-    hints = get_type_hints(sys.modules[type(probe).__module__].Sample)
-    return {name: float if float in (hint, *get_args(hint)) else int for name, hint in hints.items()}
 
 
 def _wall(boundary: Boundary) -> int:

@@ -53,8 +53,11 @@ class Running:
         if not self.owned:
             return
         try:
-            with suppress(FileNotFoundError):  # the spool is gone: nobody is left to tell
-                self._write(self._document(status, error))
+            self._write(self._document(status, error))
+        except FileNotFoundError:
+            return  # the spool is gone: nobody is left to tell
+        except OSError as trouble:
+            write_note(f"{self.spool / 'end.json'} cannot be written ({trouble.strerror}); free some space")
         finally:
             self._owner.release()
 

@@ -35,7 +35,7 @@ _NAMES: Mapping[type, str] = {int: "int", float: "float"}
 _CODES = {"int": "q", "float": "d"}
 
 
-class SpoolLost(OSError):  # noqa: N818
+class SpoolLost(OSError):  # noqa: N818 - reads as the sentence it is
     """The spool takes no more rows; those in it are good."""
 
 

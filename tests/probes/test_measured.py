@@ -152,8 +152,9 @@ def test_a_spool_that_vanishes_ends_the_run(spool, write_job, measure):
     assert not spool.exists()
 
 
-def test_a_disk_that_cannot_hold_the_spool_fails_before_cycle_0(small_disk, write_job, measure):
-    spool = write_job(small_disk("2m") / "spool" / "run", cycles=(50_000,))
+@pytest.mark.parametrize("size", ["2m", "32k"])
+def test_a_disk_that_cannot_hold_the_spool_fails_before_cycle_0(small_disk, write_job, measure, size):
+    spool = write_job(small_disk(size) / "spool" / "run", cycles=(50_000,))
     assert measure(spool).wait() == 1
     end = end_of(spool)
     assert end["status"] == "failed"

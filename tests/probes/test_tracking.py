@@ -99,7 +99,7 @@ WAYS = {
         """,
     ),
     "exception": ("failed", 3, "boom", 'for c in tracked():\n    if c == 3: raise ValueError("boom")'),
-    "exception from C": ("failed", 0, 'int("x")', 'for c in tracked(): int("x")'),
+    "exception from C": ("failed", 0, "int(", 'for c in tracked(): int("x")'),
     "exception in a named loop": (
         "failed",
         2,

@@ -1,0 +1,78 @@
+"""One probe's readings: its rows, what they cost, and how often they are worth it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import get_args, get_type_hints
+
+from probes.pacing import LIMIT, Pace
+from probes.protocols import Probe
+from probes.spool import Stream
+
+READING = dict.fromkeys(("condition", "cycle", "t_ns"), int)
+"""Columns that stand before those of every sample."""
+
+
+class TooDear(ValueError):  # noqa: N818 - reads as the sentence it is
+    """A probe costs more than the limit, and the job says that it must not be read less often."""
+
+
+class Reader:
+    """A probe, its stream and its pace."""
+
+    __slots__ = ("_probe", "_stream", "name", "note", "pace")
+
+    def __init__(self, name: str, probe: Probe, stream: Stream) -> None:
+        self.name, self._probe, self._stream = name, probe, stream
+        self.pace = Pace(probe.every_cycles, probe.every_s)
+        self.note: str | None = None
+
+    def read(self, position: int, cycle: int, origin_ns: int, clock_ns: int) -> int:
+        """Take a reading, write its row, and return what both cost."""
+        start = time.perf_counter_ns()
+        sample = self._probe.read()
+        self._stream.append((position, cycle, time.perf_counter_ns() - origin_ns, *sample))
+        cost_ns = time.perf_counter_ns() - start
+        self.pace.spent(cycle, clock_ns, cost_ns)
+        return cost_ns
+
+    def keep_within(self, budget: str, cycle: int, clock_ns: int) -> None:
+        """Lower a rate that costs too much, or refuse it."""
+        excess = self.pace.excess(clock_ns)
+        if excess is None:
+            return
+        if budget == "refuse":
+            raise TooDear(
+                f"probe {self.name}: {excess}, more than {LIMIT:.0%}; read it less often or set probe_budget=lower"
+            )
+        self.pace.lower(cycle, clock_ns)
+        self.note = self.note or f"probe {self.name}: {excess}, more than {LIMIT:.0%}; lowered to"
+
+    def close(self) -> None:
+        """Release the probe's descriptors and the stream's map."""
+        self._probe.close()
+        self._stream.close()
+
+    def notes(self) -> list[str]:
+        """Return what a reader of the run must know of this probe: a lower rate, what the machine lacks."""
+        missing: Mapping[str, str] = getattr(self._probe, "missing", {})
+        lacking = [f"probe {self.name}: {field} is NULL ({why})" for field, why in missing.items()]
+        return [*([f"{self.note} {self.pace}"] if self.note else []), *lacking]
+
+    def observer(self) -> dict[str, object]:
+        """Return this probe's part of ``end.json``."""
+        return {
+            "reads": self.pace.reads,
+            "ns": self.pace.ns,
+            "bytes": self._stream.rows * self._stream.record_bytes,
+            "asked": self.pace.asked(),
+            "in_effect": self.pace.in_effect(),
+        }
+
+
+def sample_columns(probe: Probe) -> dict[str, type]:
+    """Return the columns of a probe's rows: the fields of ``Sample`` in its module."""
+    hints = get_type_hints(sys.modules[type(probe).__module__].Sample)
+    return {name: float if float in (hint, *get_args(hint)) else int for name, hint in hints.items()}
