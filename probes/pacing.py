@@ -11,6 +11,9 @@ LIMIT = 0.01
 _AIM = 0.8
 """Of the limit, when a rate is lowered: a rate set exactly to it would be lowered again by the next noise."""
 
+_LARGEST_STEP = 128
+"""Where readings are nearly all of the run, what is left for the cycles is a difference of noise."""
+
 _FEWEST = 3
 """Readings before a rate is judged: the first one also opens files and fills caches."""
 
@@ -67,7 +70,8 @@ class Pace:
         rest_ns = cost_ns / (_AIM * LIMIT) - cost_ns
         if self._cycles:
             work_ns = max((apart_ns - cost_ns) / self._period, 1.0)
-            self._period = max(self._period + 1, ceil(rest_ns / work_ns))
+            wanted = ceil(rest_ns / work_ns)
+            self._period = max(self._period + 1, min(wanted, _LARGEST_STEP * self._period))
         else:
             self._period = max(self._period + 1, ceil(rest_ns + cost_ns))
         self._next = (cycle if self._cycles else clock_ns) + self._period
@@ -86,7 +90,7 @@ class Pace:
 
     def __str__(self) -> str:
         ((unit, value),) = self.in_effect().items()
-        return f"{unit}={value:g}"
+        return f"{unit}={value}"
 
     def _cost_ns(self) -> int:
         return sorted(self._costs)[len(self._costs) // 2]

@@ -176,7 +176,9 @@ class Recorder:
         clock_ns = time.perf_counter_ns() - self._idle_ns
         for reader in self._readers:
             if reader.pace.due(self._cycle, clock_ns):
-                self._meters.probe_ns += reader.read(self._position, self._cycle, self._origin_ns, clock_ns)
+                cost_ns = reader.read(self._position, self._cycle, self._origin_ns, clock_ns)
+                self._meters.probe_ns += cost_ns
+                clock_ns += cost_ns
                 reader.keep_within(self._budget, self._cycle, clock_ns)
         if self._cycles.full:
             self._make_room()
