@@ -21,7 +21,9 @@ def new_run_id() -> str:
     """Return a UUIDv7 (RFC 9562, section 5.7): sorted as text, runs stand in order of their start."""
     milliseconds = time.time_ns() // 1_000_000
     random = int.from_bytes(os.urandom(10), "big")
-    value = milliseconds << 80 | 0x7 << 76 | (random >> 68 & 0xFFF) << 64 | 0b10 << 62 | random & (1 << 62) - 1
+    value = (
+        milliseconds << 80 | 0x7 << 76 | (random >> 68 & 0xFFF) << 64 | 0b10 << 62 | random & (1 << 62) - 1
+    )
     return str(uuid.UUID(int=value))
 
 
