@@ -109,6 +109,15 @@ def totals() -> Totals:
     return Totals(time.process_time_ns(), round(children_s * 1e9), _threads())
 
 
+def spent(start: Totals, end: Totals) -> tuple[Value, ...]:
+    """Return the CPU time between two readings of the totals, and the threads at the end."""
+    return (
+        end.process_cpu_ns - start.process_cpu_ns,
+        end.children_cpu_ns - start.children_cpu_ns,
+        end.threads,
+    )
+
+
 def peak_rss_bytes() -> int:
     """Return the largest resident size that this program reached.
 

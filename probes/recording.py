@@ -111,6 +111,7 @@ class Recorder:
         self._idle_ns = 0
         self._last: Boundary = self._accounts.read()
         self._window = self._last
+        self._totals = accounts.totals()
         self._started = False
 
     def begin(self, position: int) -> None:
@@ -123,6 +124,7 @@ class Recorder:
             self._baseline()
         idle_from = _wall(self._last) if self._started else 0
         self._started = True
+        self._totals = accounts.totals()
         self._last = self._window = self._accounts.read()
         self._idle_ns += _wall(self._last) - idle_from
         self._first = self._cycle
@@ -192,7 +194,8 @@ class Recorder:
     def _end_window(self) -> None:
         """Write the window up to the last cycle's end; its time is charged to the next cycle's probes."""
         start = time.perf_counter_ns()
-        self._append_window(tuple(accounts.totals()))
+        before, self._totals = self._totals, accounts.totals()
+        self._append_window(accounts.spent(before, self._totals))
         self._window, self._first = self._last, self._cycle
         if not self._spool.exists():
             raise SpoolLost(f"{self._spool} is gone; the run ends with what was in it")

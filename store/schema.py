@@ -146,8 +146,8 @@ runq_ns BIGINT main thread runnable but waiting for a CPU [ns]
 offcpu_ns BIGINT main thread blocked or asleep [ns]
 user_ns BIGINT user CPU time of the main thread [ns]
 sys_ns BIGINT system CPU time of the main thread [ns]
-process_cpu_ns BIGINT CPU time of all threads, from the process's start to the window's end [ns]
-children_cpu_ns BIGINT CPU time of children waited for, up to the window's end [ns]
+process_cpu_ns BIGINT CPU time of all threads within the window [ns]
+children_cpu_ns BIGINT CPU time of children whose end was waited for within the window [ns]
 threads BIGINT threads at the window's end"""),
 )
 
