@@ -28,9 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         allow_abbrev=False,
     )
     run.add_argument("job", metavar="JOB.json", type=Path, help="written by run.py before it starts a run")
-    arguments = parser.parse_args(argv)
     try:
-        return measured.run(arguments.job)
+        return measured.run(parser.parse_args(argv).job)
+    except SystemExit as ended:  # argparse's --help and errors
+        return ended.code if isinstance(ended.code, int) else 2
     except OSError as error:
         name = f": {error.filename}" if error.filename else ""
         print(f"{error.strerror or error}{name}", file=sys.stderr)
