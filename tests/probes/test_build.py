@@ -15,7 +15,7 @@ LEAVES = sorted((REPOSITORY / "conf" / "probe").glob("*.yaml"))
 MODULES = [target.split(".")[1] for target in build.targets() if target.startswith("probes.")]
 METERS = SimpleNamespace(gc_ns=0, probe_ns=0, sampling_ns=0, sampling_calls=0)
 UNITS = ("_bytes", "_ns", "_percent", "_1m", "_celsius", "_mhz")
-COUNTS = {"count0", "count1", "count2", "collections", "collected", "call_count"}
+COUNTS = {"count0", "count1", "count2", "collections", "collected", "call_count", "arenas", "free_pools"}
 
 
 def leaf(name):
