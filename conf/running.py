@@ -182,7 +182,7 @@ def _run_all(pending: Sequence[tuple[int, Job]], root: Path, sweep: Sweep, of: i
     for index, job in pending:
         run_id = new_run_id()
         spool = root / "spool" / run_id
-        living = sum(ownership.state(path) == "running" for path in (root / "spool").iterdir())
+        living = ownership.live(root / "spool")
         spool.mkdir()
         written = record(
             job,

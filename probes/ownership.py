@@ -85,13 +85,10 @@ def state(spool: Path) -> State:
     return "dead"
 
 
-def live(spools: Path, *, besides: Path | None = None) -> int:
-    """Return how many spools in a directory have a living owner."""
+def live(spools: Path) -> int:
+    """Return how many spools in a directory have a living owner, or one that is being born."""
     with suppress(FileNotFoundError):
-        return sum(
-            spool != besides and spool.is_dir() and state(spool) in ("running", "born")
-            for spool in spools.iterdir()
-        )
+        return sum(spool.is_dir() and state(spool) in ("running", "born") for spool in spools.iterdir())
     return 0
 
 
@@ -163,10 +160,29 @@ def _lock(descriptor: int, how: int) -> None:
 
 
 def _is_own(spool: Path) -> bool:
+    """Tell whether this very process owns the spool, without opening its lock.
+
+    The number in ``owner.pid`` is not enough: in a container every program is process 1.
+    """
     try:
-        return int((spool / "owner.pid").read_text(encoding="ascii")) == os.getpid()
-    except (FileNotFoundError, ValueError):
+        if int((spool / "owner.pid").read_text(encoding="ascii")) != os.getpid():
+            return False
+        # The lock is held before it has its name: if it stands there and is ours, the kernel lists it.
+        return _holds((spool / "owner.lock").stat().st_ino)
+    except ValueError:
         return False
+    except FileNotFoundError as error:
+        return str(error.filename).endswith("owner.lock")
+
+
+def _holds(inode: int) -> bool:
+    """Look a POSIX lock of this process up, see proc_locks(5); where there is no such list, suppose it is held."""
+    try:
+        lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return True
+    held = (line.split() for line in lines if " POSIX " in line and "->" not in line)
+    return any(int(fields[4]) == os.getpid() and fields[5].endswith(f":{inode}") for fields in held)
 
 
 def _is_young(spool: Path) -> bool:

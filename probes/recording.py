@@ -161,7 +161,14 @@ class Recorder:
             self.close()
 
     def close(self) -> None:
-        """Close all streams and probes, and leave to the run's end what the probes cost."""
+        """Close all streams and probes, and leave to the run's end the totals and what the probes cost."""
+        meters = self._meters
+        self._running.totals.update(
+            gc_ns=meters.gc_ns,
+            probe_ns=meters.probe_ns,
+            sampling_ns=meters.sampling_ns,
+            sampling_calls=meters.sampling_calls,
+        )
         for reader in self._readers:
             self._running.observer[reader.name] = reader.observer()
             self._running.notes.extend(reader.notes())

@@ -35,6 +35,7 @@ class Running:
         self._cpu_ns = time.process_time_ns()
         self._reserve = spool / "end.json.new"
         self._reserved = _reserve(self._reserve)
+        self.totals: dict[str, int] = {}
         self.observer: dict[str, dict[str, Any]] = {}
         self.notes: list[str] = []
 
@@ -71,6 +72,7 @@ class Running:
             "wall_ns": time.perf_counter_ns() - self.origin_ns,
             "cpu_ns": time.process_time_ns() - self._cpu_ns,
             "peak_rss_bytes": peak_rss_bytes(),
+            "totals": self.totals,
             "modules": sorted(sys.modules),
             "observer": self.observer,
             "notes": self.notes,

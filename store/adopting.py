@@ -191,6 +191,8 @@ def _record(
 ) -> dict[str, Any]:
     """Return the row of table ``runs`` and what else stands in ``run.json``."""
     cycles = sum(total["condition_cycles"] for total in totals.values())
+    # The meters count what building a condition samples too; a run that was killed has only its rows.
+    counted = (end or {}).get("totals") or {}
     calls = [total["sampling_calls"] for total in totals.values() if total["sampling_calls"] is not None]
     return {
         **job["environment"],
@@ -198,7 +200,7 @@ def _record(
         **(_ended(end) if end else _vanished(totals, started, cycles)),
         "started_at": started,
         "n_cycles": cycles,
-        "total_sampling_calls": sum(calls) if calls else None,
+        "total_sampling_calls": counted.get("sampling_calls", sum(calls) if calls else None),
         "conditions": list(_conditions(job, totals)),
     }
 

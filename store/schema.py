@@ -69,7 +69,7 @@ ended_at TIMESTAMPTZ end, UTC
 wall_s DOUBLE wall time of the run [s]
 cpu_s DOUBLE CPU time of the measured process [s]
 n_cycles BIGINT cycles done, over all conditions
-total_sampling_calls BIGINT samples that the workload took
+total_sampling_calls BIGINT samples that the workload took, those for building a condition (in no cycle) included
 peak_rss_bytes BIGINT peak resident set of the measured process [bytes]
 traced BOOLEAN allocation tracing was on, so times are not comparable
 sensor_source VARCHAR where temperatures came from, if not from the machine

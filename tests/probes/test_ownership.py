@@ -183,4 +183,26 @@ def test_living_spools_are_counted(spool, claim):
     (spool.parent / "old").mkdir()
     grow_old(spool.parent / "old")
     assert live(spool.parent) == 1
-    assert live(spool.parent, besides=spool) == 0
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="the system lists no locks (/proc/locks)")
+def test_a_dead_owner_whose_number_came_to_this_process_is_dead(spool):
+    # In a container the next program is process 1 again.
+    (spool / "owner.pid").write_text(f"{os.getpid()}\n")
+    (spool / "owner.lock").touch()
+    assert state(spool) == "dead"
+    with adopt_lock(spool, wait=False, own=False) as claimed:
+        assert claimed
+
+
+def test_a_process_takes_its_own_living_spool_for_running_and_keeps_its_lock(spool, claim):
+    owner = Owner.claim(spool)
+    assert state(spool) == "running"
+    with adopt_lock(spool, wait=False, own=True) as claimed:
+        assert not claimed
+    look = "import sys; from pathlib import Path; from probes.ownership import state; print(state(Path(sys.argv[1])))"
+    seen = subprocess.run(
+        [sys.executable, "-c", look, str(spool)], capture_output=True, text=True, check=True
+    )
+    assert seen.stdout.strip() == "running"
+    owner.release()
