@@ -208,7 +208,8 @@ def import_(arguments: argparse.Namespace) -> int:
     """Bring raw files in; one that is refused does not stop the others."""
     if arguments.store.exists() and not arguments.store.is_dir():
         _require(arguments.store)
-    ids, code = [], 0
+    ids: list[str] = []
+    code = 0
     for path in arguments.files:
         try:
             result = raw.import_file(path, arguments.store, experiment=arguments.experiment)
@@ -217,8 +218,8 @@ def import_(arguments: argparse.Namespace) -> int:
             code = 2
             continue
         for remark in result.notes:
-            note(remark)
-        ids.append(result.run_id)
+            note(f"{path.name}: {remark}" if len(arguments.files) > 1 else remark)
+        ids.extend(result.run_ids)
     _write_ids(arguments, ids)
     return code
 

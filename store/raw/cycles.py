@@ -47,12 +47,17 @@ class Cycles(NamedTuple):
 
     def table(self) -> pa.Table:
         """Return the rows of table ``cycles``."""
-        return pa.table({name: pa.array(cells, _type(name, cells)) for name, cells in self.columns.items()})
+        return plain(self.columns)
 
     def of(self, column: str, condition: str) -> list[Any]:
         """Return the values of a column in one condition; none if the file lacks the column."""
         pairs = zip(self.columns.get(column, ()), self.columns["condition"], strict=False)
         return [value for value, name in pairs if name == condition]
+
+
+def plain(columns: Mapping[str, Sequence[Any]]) -> pa.Table:
+    """Return columns as rows of table ``cycles``: core ones typed, an observable by its values."""
+    return pa.table({name: pa.array(cells, _type(name, cells)) for name, cells in columns.items()})
 
 
 def read(rows: Sequence[Field], names: Mapping[str, str], lengths: Mapping[str, Any], clock: Clock) -> Cycles:
@@ -81,7 +86,7 @@ def read(rows: Sequence[Field], names: Mapping[str, str], lengths: Mapping[str, 
         "sampling_calls": [row.get("psutil_calls").whole(at_least=0) for row in rows],
         "net_ns": wall_ns,
     }
-    return Cycles({**columns, **_observables(rows, clock.notes)}, line)
+    return Cycles({**columns, **observables(rows, clock.notes, without=CYCLE_KEYS)}, line)
 
 
 def place(row: Field, names: Mapping[str, str]) -> Place:
@@ -103,15 +108,17 @@ def number(row: Field, *, at_least: int) -> int:
     return found
 
 
-def _observables(rows: Sequence[Field], notes: list[str]) -> dict[str, list[Any]]:
-    """Return every further key that holds numbers: a workload's observables."""
-    keys = dict.fromkeys(key for row in rows for key in row.object() if key not in CYCLE_KEYS)
+def observables(rows: Sequence[Field], notes: list[str], *, without: Sequence[str]) -> dict[str, list[Any]]:
+    """Return every key but those in ``without`` that holds numbers: a workload's observables."""
+    keys = dict.fromkeys(key for row in rows for key in row.object() if key not in without)
     taken = {name.lower() for name in _CORE.names}
     found = {}
     for key in keys:
         cells = [row.get(key) for row in rows]
         if key.lower() in taken or not key.isidentifier() or not all(_is_number(cell) for cell in cells):
-            recording.note(notes, f"per_cycle_metrics.{key} is no observable and was left out")
+            recording.note(
+                notes, f"{rows[0].path.partition('[')[0] or 'cycles'}.{key} is no observable and was left out"
+            )
             continue
         taken.add(key.lower())
         found[key] = _values(key, cells)

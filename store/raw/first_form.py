@@ -18,8 +18,21 @@ _POPULATION = {
 }
 
 
-def read(document: Field, notes: list[str]) -> Recording:
-    """Return the rows of a file in the first form."""
+EXPECTED = "conditions with per_cycle_metrics or system_metrics"
+
+
+def recognises(document: Field) -> bool:
+    """Tell whether a document is an object with a list of conditions, and rows of the run."""
+    value = document.value
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("conditions"), list)
+        and ("per_cycle_metrics" in value or "system_metrics" in value)
+    )
+
+
+def read(document: Field, notes: list[str]) -> list[Recording]:
+    """Return the run of a file in the first form."""
     run = recording.run(document, notes)
     began = recording.start(document, notes)
     clock = Clock(began.ns if began else None, notes)
@@ -29,19 +42,17 @@ def read(document: Field, notes: list[str]) -> Recording:
     lengths = dict(zip(names.values(), declared, strict=True))
     found = cycles.read(_rows(document, "per_cycle_metrics"), names, lengths, clock)
     place = (found.timeline, names, clock)
-    return Recording(
-        run=_totals(run, found),
-        conditions=[
-            _condition(field, name, found) | {"position": position}
-            for position, (field, name) in enumerate(zip(fields, names.values(), strict=True))
-        ],
-        tables={
-            "cycles": found.table(),
-            **readings.system(_rows(document, "system_metrics"), *place),
-            **readings.latency(_rows(document, "io_metrics"), *place),
-        },
-        cycle_scope=found.timeline.scope,
-    )
+    rows = [
+        _condition(field, name, found) | {"position": position}
+        for position, (field, name) in enumerate(zip(fields, names.values(), strict=True))
+    ]
+    tables = {
+        "cycles": found.table(),
+        **readings.system(_rows(document, "system_metrics"), *place),
+        **readings.latency(_rows(document, "io_metrics"), *place),
+    }
+    kept = {"cycle_scope": found.timeline.scope, "file": recording.leftover(document)}
+    return [Recording(run=_totals(run, found), conditions=rows, tables=tables, config=kept)]
 
 
 def _names(fields: list[Field]) -> dict[str, str]:

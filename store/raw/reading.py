@@ -1,36 +1,57 @@
-"""Bring a raw result file of the study into a store, as an ordinary run."""
+"""Bring a raw result file of the study into a store, as ordinary runs."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from probes.identity import new_run_id
 from store import manifest, publishing
-from store.raw import first_form, recording, second_form, text
+from store.raw import (
+    cycle_list,
+    first_form,
+    history,
+    process_readings,
+    recording,
+    run_times,
+    second_form,
+    text,
+)
 from store.raw.fields import Field
-from store.raw.recording import Recording
+from store.raw.recording import Reader, Recording
 
-_EXPECTED = "conditions, with per_cycle_metrics or system_metrics where they are a list"
+READERS: tuple[Reader, ...] = (first_form, run_times, second_form, history, cycle_list, process_readings)
+"""Every form that the study recorded; the first that recognises a document reads it."""
+
+Held: TypeAlias = dict[tuple[str, int | None], str]
+"""Runs that hold a part of one file, by experiment and entry."""
 
 
 class ImportResult(NamedTuple):
-    """What an import did: the run that holds the file, what to know of it, and whether it was there before."""
+    """What an import did: the runs that hold the file, what to know of it, whether all were there before."""
 
-    run_id: str
+    run_ids: tuple[str, ...]
     notes: tuple[str, ...]
     skipped: bool
+
+    @property
+    def run_id(self) -> str:
+        """Return the run of a file that holds one."""
+        if len(self.run_ids) != 1:
+            raise ValueError(f"the file holds {len(self.run_ids)} runs, not one; use run_ids")
+        return self.run_ids[0]
 
 
 def import_file(path: Path, root: Path, *, experiment: str | None = None) -> ImportResult:
     """Bring one raw result file into a store.
 
-    Both forms that the study recorded are read, plain or gzip.  The run has status ``imported``; what the file
-    does not hold is NULL.
+    Every form that the study recorded is read, plain or gzip; a file of several runs (a sequence of run times,
+    readings of several processes) becomes as many.  They have status ``imported``; what the file does not
+    hold is NULL.
 
     Parameters
     ----------
@@ -39,12 +60,14 @@ def import_file(path: Path, root: Path, *, experiment: str | None = None) -> Imp
     root : Path
         The store; created if it is missing.
     experiment : str, optional
-        The experiment's name; else ``c<N>`` from a cycle number in metadata or file name, else the file's stem.
+        The experiment's name; else what the file names for each run, ``c<N>`` from a cycle number in metadata
+        or file name, or the file's stem.
 
     Returns
     -------
     ImportResult
-        ``skipped`` if this experiment holds the same bytes already; ``run_id`` is then that run.
+        ``skipped`` if this experiment holds the same bytes already; ``run_ids`` are then those runs.  An
+        import that was cut off goes on where it stopped.
 
     Raises
     ------
@@ -56,44 +79,74 @@ def import_file(path: Path, root: Path, *, experiment: str | None = None) -> Imp
     data = text.read_bytes(path)
     document = text.document(path.name, data)
     notes: list[str] = []
-    found = _recording(document, notes)
-    name = experiment or recording.experiment(document)
-    checksum = hashlib.sha256(data).hexdigest()
-    held = _holder(root, name, checksum)
-    if held is not None:
-        said = f"{path.name} is in the store already, as run {held} of experiment {name}"
-        return ImportResult(held, (said,), skipped=True)
-    record = {
-        **found.run,
-        "run_id": new_run_id(),
-        "experiment": name,
+    found = _recordings(document, notes)
+    source = {"file": path.name, "sha256": hashlib.sha256(data).hexdigest()}
+    held = _held(root, source["sha256"])
+    # Within a millisecond ids stand in no order; the runs of a file keep theirs.
+    ids = sorted(new_run_id() for _ in found)
+    records = [
+        _record(run, run_id, experiment or run.experiment or recording.experiment(document), notes)
+        | {"source": source if len(found) == 1 else {**source, "entry": entry}}
+        for entry, (run, run_id) in enumerate(zip(found, ids, strict=True))
+    ]
+    present = [held.get(_key(record)) for record in records]
+    for record, run, there in zip(records, found, present, strict=True):
+        if there is None:
+            _publish(root, record, run)
+    return ImportResult(
+        tuple(there or record["run_id"] for there, record in zip(present, records, strict=True)),
+        _said(path.name, records, present),
+        skipped=None not in present,
+    )
+
+
+def _recordings(document: Field, notes: list[str]) -> Sequence[Recording]:
+    for reader in READERS:
+        if reader.recognises(document):
+            return reader.read(document, notes)
+    raise document.refusal("; ".join(reader.EXPECTED for reader in READERS))
+
+
+def _record(run: Recording, run_id: str, experiment: str, notes: Sequence[str]) -> dict[str, Any]:
+    return {
+        **run.run,
+        "run_id": run_id,
+        "experiment": experiment,
         "status": "imported",
-        "config": {"cycle_scope": found.cycle_scope, "file": recording.leftover(document)},
-        "source": {"file": path.name, "sha256": checksum},
-        "conditions": found.conditions,
-        "notes": notes,
+        "config": run.config,
+        "conditions": run.conditions,
+        "notes": [*notes, *run.notes],
     }
-    _publish(root, record, found)
-    return ImportResult(record["run_id"], tuple(notes), skipped=False)
 
 
-def _recording(document: Field, notes: list[str]) -> Recording:
-    if isinstance(document.value, dict):
-        if isinstance(document.get("conditions").value, dict):
-            return second_form.read(document, notes)
-        rows = document.has("per_cycle_metrics") or document.has("system_metrics")
-        if isinstance(document.get("conditions").value, list) and rows:
-            return first_form.read(document, notes)
-    raise document.refusal(f"a recorded result: an object with {_EXPECTED}")
-
-
-def _holder(root: Path, experiment: str, checksum: str) -> str | None:
-    """Return the run of this experiment that holds a file with this checksum."""
+def _held(root: Path, checksum: str) -> Held:
+    """Return the runs that hold parts of the file with this checksum."""
+    found: Held = {}
     for run in manifest.scan(root):
-        source = run.run["source"]
-        if run.run["experiment"] == experiment and source and json.loads(source).get("sha256") == checksum:
-            return run.run_id
-    return None
+        source = json.loads(run.run["source"] or "{}")
+        if source.get("sha256") == checksum:
+            found.setdefault(_key({**run.run, "source": source}), run.run_id)
+    return found
+
+
+def _key(record: Mapping[str, Any]) -> tuple[str, int | None]:
+    return record["experiment"], record["source"].get("entry")
+
+
+def _said(name: str, records: Sequence[Mapping[str, Any]], present: Sequence[str | None]) -> tuple[str, ...]:
+    """Return what is to be said of an import: of runs that are new their notes, of others that they are there."""
+    there = [run_id for run_id in present if run_id is not None]
+    fresh = [record for record, run_id in zip(records, present, strict=True) if run_id is None]
+    notes = list(dict.fromkeys(note for record in fresh for note in record["notes"]))
+    if there:
+        runs = f"run {there[0]}" if len(there) == 1 else f"{len(there)} runs"
+        experiments = _listed(record["experiment"] for record in records)
+        notes.append(f"{name} is in the store already, as {runs} of experiment {experiments}")
+    return tuple(notes)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(names))
 
 
 def _publish(root: Path, record: Mapping[str, Any], found: Recording) -> None:

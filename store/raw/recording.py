@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -16,17 +16,36 @@ from store.raw.form import OWN, OWN_COUNTS, OWN_TEXTS
 from store.raw.times import Instant
 
 _NUMBERED = re.compile(r"(?<![a-z0-9])(?:cycle[ _-]?|c)(\d+)(?![a-z0-9])", re.IGNORECASE)
+_ROWS = ("conditions", "system_metrics", "per_cycle_metrics", "io_metrics", "results", "history")
 _ZONELESS = "times without a zone were taken as UTC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """A raw file as the rows that it becomes; ``run`` holds the columns of ``runs`` that the file gives."""
+    """One run of a raw file as the rows that it becomes; ``run`` holds the columns of ``runs`` that it gives.
+
+    ``config`` keeps what no table holds.  A file of several runs may name the ``experiment`` of each, and
+    ``notes`` are of this run alone.
+    """
 
     run: Mapping[str, Any]
     conditions: Sequence[Mapping[str, Any]]
     tables: Mapping[str, pa.Table]
-    cycle_scope: str
+    config: Mapping[str, Any]
+    experiment: str | None = None
+    notes: Sequence[str] = ()
+
+
+class Reader(Protocol):
+    """What a module that reads one form offers; ``EXPECTED`` names the form in a refusal."""
+
+    EXPECTED: str
+
+    def recognises(self, document: Field) -> bool:
+        """Tell by its outermost names whether a document has this form."""
+
+    def read(self, document: Field, notes: list[str]) -> Sequence[Recording]:
+        """Return the runs that a document of this form holds."""
 
 
 def note(notes: list[str], text: str) -> None:
@@ -70,21 +89,47 @@ def run(document: Field, notes: list[str]) -> dict[str, Any]:
         "started_at": began and began.datetime(),
         "ended_at": ended and ended.datetime(),
         "wall_s": _wall_s(about, began, ended, notes),
-        "python": about.get("python_version").text(),
-        "os": about.get("os").text(),
-        "optimization": _optimization(about, notes),
+        **versions(about, notes),
         **_own(about),
     }
 
 
+def versions(about: Field, notes: list[str]) -> dict[str, Any]:
+    """Return what ran the workload and how, as the metadata give it."""
+    return {
+        "python": about.get("python_version").text(),
+        "os": about.get("os").text(),
+        "optimization": _optimization(about, notes),
+    }
+
+
+def of_cycles(table: pa.Table, start_ns: int, end_ns: int, config: Mapping[str, Any]) -> Recording:
+    """Return the run of a file that holds its cycles and nothing else, all of one condition."""
+    wall_ns = table["wall_ns"]
+    condition = {
+        "condition": "all",
+        "position": 0,
+        "mechanisms": {},
+        "condition_cycles": table.num_rows,
+        "condition_wall_s": None if wall_ns.null_count else sum(wall_ns.to_pylist()) / 1e9,
+    }
+    run = {
+        "started_at": Instant(start_ns, zoned=True).datetime(),
+        "ended_at": Instant(end_ns, zoned=True).datetime(),
+        "wall_s": (end_ns - start_ns) / 1e9,
+        "n_cycles": table.num_rows,
+    }
+    return Recording(run=run, conditions=[condition], tables={"cycles": table}, config=config)
+
+
 def experiment(document: Field) -> str:
     """Return the experiment's name: our own, ``c<N>`` from a cycle number, else the file's stem."""
-    about = metadata(document)
+    path = Path(document.file)
+    about = metadata(document) if isinstance(document.value, dict) else Field(path.name, "", {})
     own = about.get(OWN)
     if own.value is not None and own.get("experiment").text():
         return str(own.get("experiment").value)
-    path = Path(document.file)
-    named = (about.get(name).value for name in ("cycle", "experiment_id", "experiment"))
+    named = (about.get(name).value for name in ("cycle", "cycle_id", "experiment_id", "experiment"))
     texts = [
         f"c{value}" if isinstance(value, int) else value for value in named if not isinstance(value, bool)
     ]
@@ -92,13 +137,12 @@ def experiment(document: Field) -> str:
         found = _NUMBERED.search(text.replace("_", " ")) if isinstance(text, str) else None
         if found:
             return f"c{int(found[1])}"
-    return path.name.removesuffix(".gz").removesuffix(".json")
+    return path.name.removesuffix(".gz").removesuffix(".json").removesuffix(".csv")
 
 
 def leftover(document: Field) -> dict[str, Any]:
     """Return what no table holds (metadata, the file's own analysis), to be kept in ``runs.config``."""
-    rows = ("conditions", "system_metrics", "per_cycle_metrics", "io_metrics")
-    return {key: plain(value) for key, value in document.object().items() if key not in rows}
+    return {key: plain(value) for key, value in document.object().items() if key not in _ROWS}
 
 
 def plain(value: Any) -> Any:

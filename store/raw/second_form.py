@@ -21,8 +21,16 @@ _POPULATION = {
 }
 
 
-def read(document: Field, notes: list[str]) -> Recording:
-    """Return the rows of a file in the second form."""
+EXPECTED = "named conditions with population_history"
+
+
+def recognises(document: Field) -> bool:
+    """Tell whether a document is an object with an object of conditions."""
+    return isinstance(document.value, dict) and isinstance(document.value.get("conditions"), dict)
+
+
+def read(document: Field, notes: list[str]) -> list[Recording]:
+    """Return the run of a file in the second form."""
     fields = [field for _, field in document.get("conditions").members()]
     rows = [_condition(key, field, notes) for key, field in document.get("conditions").members()]
     cells.check_names(fields, [row["condition"] for row in rows])
@@ -31,12 +39,13 @@ def read(document: Field, notes: list[str]) -> Recording:
     run["n_cycles"] = sum(map(len, histories))
     if run["wall_s"] is None:
         run["wall_s"] = _wall_s(rows, notes)
-    return Recording(
+    found = Recording(
         run=run,
         conditions=[{**row, "position": position} for position, row in enumerate(rows)],
         tables={"cycles": _cycles([row["condition"] for row in rows], histories)},
-        cycle_scope="condition",
+        config={"cycle_scope": "condition", "file": recording.leftover(document)},
     )
+    return [found]
 
 
 def _condition(key: str, field: Field, notes: list[str]) -> dict[str, Any]:

@@ -5,7 +5,9 @@ Both directions keep every digit: numbers are read as ``int`` or ``Decimal`` and
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import json
 import math
 import zlib
@@ -15,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from store.raw.fields import Field, NotImportable
+
+_TABLE = "ps_time_field"
+"""The column that tells a table of process readings."""
 
 _GZIP = b"\x1f\x8b"
 
@@ -30,25 +35,26 @@ def read_bytes(path: Path) -> bytes:
 
 
 def document(name: str, data: bytes) -> Field:
-    """Return the JSON document in ``data``, plain or gzip (by its first bytes, whatever its name).
+    """Return the document in ``data``, plain or gzip (by its first bytes, whatever its name).
+
+    A table in CSV becomes a list of objects of texts, an empty cell None.
 
     Raises
     ------
     NotImportable
-        If it is damaged, no JSON, or holds NaN, an infinity or a key twice.
+        If it is damaged, neither JSON nor a table, or holds NaN, an infinity or a key twice.
     """
     try:
         text = _unpacked(data).decode("utf-8-sig")
-        value = json.loads(
-            text, parse_float=_number, parse_constant=_constant, object_pairs_hook=_without_repeats
-        )
-        _check_text(text, value)
+        value = _table(text) if _TABLE in text.partition("\n")[0].split(",") else _json(text)
     except (EOFError, OSError, zlib.error) as error:
         raise _unreadable(name, f"is damaged gzip ({error})") from error
     except UnicodeError as error:
         raise _unreadable(name, f"is no UTF-8 text ({error})") from error
     except RecursionError as error:
         raise _unreadable(name, "is nested too deeply") from error
+    except csv.Error as error:
+        raise _unreadable(name, f"is not valid CSV ({error})") from error
     except (ValueError, ArithmeticError) as error:
         raise _unreadable(name, f"is not valid JSON ({error})") from error
     return Field(name, "", value)
@@ -72,12 +78,32 @@ def json_text(document: Mapping[str, Any]) -> str:
     return f"{{\n{members}\n}}\n"
 
 
+def _json(text: str) -> Any:
+    value = json.loads(
+        text, parse_float=_number, parse_constant=_constant, object_pairs_hook=_without_repeats
+    )
+    _check_text(text, value)
+    return value
+
+
+def _table(text: str) -> list[dict[str, str | None]]:
+    names, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    if len({*names}) < len(names):
+        raise csv.Error("a column stands twice")
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(names):
+            raise csv.Error(f"row {number} has {len(row)} cells under {len(names)} columns")
+    return [dict(zip(names, (cell or None for cell in row), strict=True)) for row in rows]
+
+
 def _unpacked(data: bytes) -> bytes:
     return gzip.decompress(data) if data.startswith(_GZIP) else data
 
 
 def _unreadable(name: str, found: str) -> NotImportable:
-    return NotImportable(f"{name} {found}, expected a result file in JSON, plain or gzip; fetch it again")
+    return NotImportable(
+        f"{name} {found}, expected a result file in JSON or process readings in CSV, plain or gzip; fetch it again"
+    )
 
 
 def _number(text: str) -> Decimal:

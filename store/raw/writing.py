@@ -34,10 +34,10 @@ _SQL = {
     "runs": "-- one row: the run\nselect * from runs",
     "conditions": "-- one row per condition\nselect * from conditions order by position",
     "cycles": "-- one row per cycle and process\nselect * from cycles order by cycle, process",
-    "memory": "-- one row per reading\nselect * from probe_memory order by cycle, t_ns",
-    "system": "-- one row per reading\nselect * from probe_system order by cycle, t_ns",
-    "thermal": "-- one row per reading\nselect * from probe_thermal order by cycle, t_ns",
-    "latency": "-- one row per reading\nselect * from probe_latency order by cycle, t_ns",
+    "memory": "-- one row per reading\nselect * from probe_memory where cycle is not null order by cycle, t_ns",
+    "system": "-- one row per reading\nselect * from probe_system where cycle is not null order by cycle, t_ns",
+    "thermal": "-- one row per reading\nselect * from probe_thermal where cycle is not null order by cycle, t_ns",
+    "latency": "-- one row per reading\nselect * from probe_latency where cycle is not null order by cycle, t_ns",
 }
 
 Row = Mapping[str, Any]
@@ -54,10 +54,11 @@ def export_run(catalog: Catalog, run_id: str) -> dict[str, Any]:
 
     The form has no place for, so that an import has NULL in: windows; CPU, run-queue, blocked, collector,
     probe and sampling time; faults and switches; what else probes read (proportional and unique set size,
-    swap, load, garbage collector, allocator); configuration, environment, error, tags, notes and the identity
-    of sweep, host and commit.  ``runtime_ms`` is the wall time with our probes in it, so ``net_ns`` of an
-    import is that.  NaN and infinities become null.  Where a workload calls an observable as the form calls
-    another thing (``runtime_ms``, ``psutil_calls``, ``timestamp``), it is left out.
+    swap, load, garbage collector, allocator); readings of no known cycle; configuration, environment, error,
+    tags, notes and the identity of sweep, host and commit.  ``runtime_ms`` is the wall time with our probes
+    in it, so ``net_ns`` of an import is that.  NaN and infinities become null.  Where a workload calls an
+    observable as the form calls another thing (``runtime_ms``, ``psutil_calls``, ``timestamp``), it is left
+    out.
 
     Parameters
     ----------

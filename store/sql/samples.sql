@@ -1,4 +1,5 @@
--- one row per (run, cycle) where anything was read: each probe's last reading in it, by the study's names
+-- one row per (run, cycle) where anything was read: each probe's last reading in it, by the study's names;
+-- a reading of no known cycle stands alone
 with readings as (
     select 'memory' as probe, run_id, condition, cycle, t_ns, rss_bytes, vms_bytes from probe_memory
     union all by name
@@ -27,6 +28,6 @@ by_cycle as (
         arg_max_null(call_count, t_ns) filter (where probe = 'latency') as call_count,
         arg_max_null(call_latency_ns, t_ns) filter (where probe = 'latency') / 1e6 as call_latency_ms
     from readings
-    group by run_id, cycle
+    group by run_id, cycle, case when cycle is null then t_ns end
 )
 select * from by_cycle

@@ -106,7 +106,7 @@ def same(found, expected):
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_value_that_the_form_can_hold_comes_back_exactly(tables):
     written = json_text(export_run(catalog_of(tables), "r"))
-    found = first_form.read(text.document("x.json", written.encode()), [])
+    [found] = first_form.read(text.document("x.json", written.encode()), [])
     run = tables["runs"][0]
     for name in (*OWN_TEXTS, *OWN_COUNTS, "traced", "started_at", "ended_at", "wall_s", "python", "os"):
         same(found.run[name], run[name])
