@@ -84,7 +84,7 @@ def _epilog() -> str:
     examples = [
         "examples:",
         "  python run.py experiment=demo",
-        "  python run.py -m experiment=smoke replicate=range(0,3) optimization=cached,lightweight",
+        "  python run.py -m experiment=smoke replicate=0,1,2 optimization=cached,lightweight",
     ]
     return "\n".join([*lines, "groups (GROUP=LEAF, probe=[a,b]):", *groups, *examples])
 

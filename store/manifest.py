@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +13,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from probes import ownership
-from store import schema
+from store import notes, schema
+from store.notes import Layer
 from store.publishing import is_published
 
 
@@ -28,6 +30,7 @@ class File(NamedTuple):
 class Manifest:
     """One run: ``run`` is its row of table ``runs``, ``conditions`` its rows of that table.
 
+    ``layers`` are what was added to ``run`` after it was published; ``load`` gives a run without them.
     ``directory`` is ``runs/run_id=<id>``, or the spool of a run whose ``status`` is ``running``.
     """
 
@@ -37,6 +40,7 @@ class Manifest:
     files: Mapping[str, File] = field(default_factory=dict)
     modules: tuple[str, ...] = ()
     observer: Mapping[str, Any] = field(default_factory=dict)
+    layers: tuple[Layer, ...] = ()
 
     @property
     def run_id(self) -> str:
@@ -83,13 +87,15 @@ def survey(root: Path) -> Survey:
     """
     # Spools first: a run published meanwhile is then seen twice, never missed.
     found = {manifest.run_id: manifest for manifest in _running(root)}
-    problems = []
+    problems: list[str] = []
     for directory in published(root):
         try:
             manifest = load(directory)
             found[manifest.run_id] = manifest
         except ValueError as error:
             problems.append(str(error))
+    for run_id in found.keys() & notes.annotated(root):
+        found[run_id] = _layered(found[run_id], tuple(notes.layers(root, run_id, problems)))
     return Survey([found[run_id] for run_id in sorted(found)], problems)
 
 
@@ -158,21 +164,15 @@ def _manifest(directory: Path, document: Mapping[str, Any]) -> Manifest:
     )
 
 
+def _layered(manifest: Manifest, layers: tuple[Layer, ...]) -> Manifest:
+    return replace(manifest, run=notes.applied(manifest.run, layers), layers=layers)
+
+
 def _row(table: str, document: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        column.name: _cell(column.type, document.get(column.name)) for column in schema.TABLES[table].columns
+        column.name: schema.cell(column.type, document.get(column.name))
+        for column in schema.TABLES[table].columns
     }
-
-
-def _cell(kind: str, value: Any) -> Any:
-    """Return a JSON value as its column's type; what is not a text becomes JSON text in a VARCHAR."""
-    if value is None:
-        return None
-    if kind == "TIMESTAMPTZ":
-        return datetime.fromisoformat(value).astimezone(UTC)
-    if kind == "VARCHAR" and not isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    return float(value) if kind == "DOUBLE" else value
 
 
 def _running(root: Path) -> Iterable[Manifest]:
@@ -185,8 +185,24 @@ def _running(root: Path) -> Iterable[Manifest]:
                 continue
 
 
+def _born(run_id: str) -> str | None:
+    """Return when a UUIDv7 was made: of a running run that is its start, to the millisecond."""
+    try:
+        made = uuid.UUID(run_id)
+    except ValueError:
+        return None
+    return datetime.fromtimestamp((made.int >> 80) / 1000, UTC).isoformat() if made.version == 7 else None
+
+
 def _live(spool: Path, job: Mapping[str, Any]) -> Manifest:
-    facts = {**job["environment"], **job, "status": "running", "tags": [], "notes": []}
+    facts = {
+        **job["environment"],
+        **job,
+        "started_at": _born(job["run_id"]),
+        "status": "running",
+        "tags": [],
+        "notes": [],
+    }
     rows = (
         {
             "run_id": job["run_id"],

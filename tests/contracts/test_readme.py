@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,11 @@ BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, flags=re.MULTILINE | re.DOT
 
 
 def words(line):
-    first, *rest = shlex.split(line)
+    """Split a line as a shell does: what bash would not take is an error here too."""
+    printed = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, text=True, check=True
+    )
+    first, *rest = printed.stdout.split("\0")[:-1]
     assert first == "python"
     return [str(ROOT / word) if word == "run.py" else word for word in rest]
 
