@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
-from stats import accounts, remarks
+from stats import accounts, asides, remarks, signals
 from stats.accounts import Level
+from stats.asides import Observed
 from stats.hypotheses import PROTOCOL, criterion, known
 from stats.hypotheses import thresholds as bind
-from stats.hypotheses.finding import Criterion, Finding, Row, combine
+from stats.hypotheses.finding import Aside, Criterion, Finding, Row, combine
 from stats.remarks import Record
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 PROFILES = ("paper",)
 
-Limits = Mapping[str, Any]
+Limits = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,11 +136,12 @@ def judge(
     profile : str
         ``paper``: the study's own criteria, uncorrected for their number and for dependent data.
     variant : str
-        Which published version of the criteria.
+        Which published version of the criteria: ``protocol``, ``manuscript``, ``manuscript_summary``,
+        ``synthesis`` or ``code``.  A version that says nothing else of a hypothesis judges it as the protocol.
     by : str, optional
         ``run_id``: one judgement per run instead of one of all.
     thresholds : mapping, optional
-        ``{"h2": {"delta_r2_min": 0.05}}`` in place of the defaults.
+        ``{"h2": {"delta_r2_min": 0.05}}`` in place of those that the version published.
 
     Returns
     -------
@@ -150,9 +152,9 @@ def judge(
     Raises
     ------
     ValueError
-        If profile, variant, ``by``, a threshold or the selection is unknown or out of range.
+        If profile, variant, ``by``, a threshold of that variant or the selection is unknown or out of range.
     """
-    criteria, limits = _criteria(profile, variant), _limits(thresholds or {})
+    criteria, limits = _criteria(profile, variant), _limits(variant, thresholds or {})
     if by not in (None, "run_id"):
         raise ValueError(f"by={by} is not a unit of judgement; give run_id")
     predicates = (where,) if isinstance(where, str) else tuple(where)
@@ -167,7 +169,7 @@ def judge(
             runs=tuple(record.run_id for record in records),
             verdicts=tuple(_entry(name, evidence, records, limits[name]) for name in criteria),
             level=accounts.level([evidence.totals[r.run_id] for r in records if r.run_id in evidence.totals]),
-            notes=remarks.notes(records, limits),
+            notes=_notes(evidence, records, limits if variant == PROTOCOL else {}),
         )
 
     return conclude(evidence.records) if by is None else [conclude([record]) for record in evidence.records]
@@ -175,15 +177,17 @@ def judge(
 
 def explain(*, profile: str = "paper", variant: str = PROTOCOL, thresholds: Any = None) -> str:
     """Return what each hypothesis claims, when it counts as validated, and the SQL that is run for it."""
-    limits = _limits(thresholds or {})
-    parts = []
-    for name, test in _criteria(profile, variant).items():
-        rule = test.rule.format(**asdict(limits[name]))
-        head = f"{name}: {known()[name].CLAIM}\nVALIDATED if {rule}"
-        parts.append(
-            f"{head}\n\nrelation sample:\n{test.sample.strip()}\n\nreduced by:\n{test.kernel.strip()}"
-        )
-    return "\n\n\n".join(parts)
+    criteria = _criteria(profile, variant)
+    limits = _limits(variant, thresholds or {})
+    parts: list[tuple[str, Criterion | Aside]] = [
+        (f"{name}: {known()[name].CLAIM}\nVALIDATED if {test.rule.format(**limits[name])}", test)
+        for name, test in criteria.items()
+    ]
+    parts += [(f"{aside.claim} (never decides)", aside) for aside in asides.each()]
+    return "\n\n\n".join(
+        f"{head}\n\nrelation sample:\n{read.sample.strip()}\n\nreduced by:\n{read.kernel.strip()}"
+        for head, read in parts
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +195,7 @@ class _Evidence:
     records: Sequence[Record]
     findings: Mapping[str, Mapping[str, Finding]]
     totals: Mapping[str, Row]
+    asides: Sequence[Observed]
 
 
 def _criteria(profile: str, variant: str) -> dict[str, Criterion]:
@@ -201,9 +206,9 @@ def _criteria(profile: str, variant: str) -> dict[str, Criterion]:
     return {name: criterion(name, variant) for name in known()}
 
 
-def _limits(given: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    values = {name: bind(name, options) for name, options in given.items()}
-    return {name: values.get(name, bind(name, {})) for name in known()}
+def _limits(variant: str, given: Mapping[str, Mapping[str, Any]]) -> Limits:
+    values = {name: bind(name, options, variant) for name, options in given.items()}
+    return {name: values.get(name, bind(name, {}, variant)) for name in known()}
 
 
 def _gather(
@@ -211,26 +216,31 @@ def _gather(
 ) -> _Evidence:
     """Read each hypothesis' evidence for all runs in one pass of SQL."""
     records = remarks.read(catalog, ids)
-    findings: dict[str, dict[str, Finding]] = {name: {} for name in criteria}
-    if not records:
-        return _Evidence(records=records, findings=findings, totals={})
-    for name, test in criteria.items():
-        signals: dict[str, dict[str, Row]] = {record.run_id: {} for record in records}
-        for row in catalog.reduce(test.kernel, test.sample, runs=ids):
-            run_id, _, signal = row["grp"].rpartition("/")
-            signals[run_id][signal] = row
-        findings[name] = {run_id: test.judge(rows, limits[name]) for run_id, rows in signals.items()}
-    totals = {row["run_id"]: row for row in catalog.query(accounts.SQL, runs=ids)}
-    return _Evidence(records=records, findings=findings, totals=totals)
+    findings = {
+        name: {
+            run_id: test.judge(rows, **limits[name])
+            for run_id, rows in signals.read(catalog, test, ids).items()
+        }
+        for name, test in criteria.items()
+    }
+    totals = {row["run_id"]: row for row in catalog.query(accounts.SQL, runs=ids)} if ids else {}
+    observed = asides.observe(catalog, ids)
+    return _Evidence(records=records, findings=findings, totals=totals, asides=observed)
 
 
-def _entry(name: str, evidence: _Evidence, records: Sequence[Record], limits: Any) -> Entry:
+def _notes(evidence: _Evidence, records: Sequence[Record], limits: Limits) -> tuple[str, ...]:
+    """Return what limits the verdicts, and what else the study says; other versions declare no thresholds."""
+    said = asides.notes(evidence.asides, [record.run_id for record in records])
+    return (*remarks.notes(records, limits), *said)
+
+
+def _entry(name: str, evidence: _Evidence, records: Sequence[Record], limits: Mapping[str, float]) -> Entry:
     found = {record.run_id: evidence.findings[name][record.run_id] for record in records}
     return Entry(
         hypothesis=name,
         finding=combine(list(found.values())),
         expected=remarks.expected(records, name),
-        thresholds=asdict(limits),
+        thresholds=limits,
         n_cycles=sum(record.n_cycles for record in records),
         runs=found,
     )

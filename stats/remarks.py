@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stats.hypotheses import known
@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 # known below.
 CALIBRATED_CYCLES = 3000
 
-# The experiments for which the study says what it expects.
-STUDY = frozenset(f"c{number}" for number in range(255, 264))
+# The experiments for which the study says what it expects, its phases and its variants of C255 and C256 included.
+STUDY = frozenset(
+    [
+        *(f"c{number}" for number in range(255, 264)),
+        *("c255_light", "c255_high_capacity", "c256_pattern_memory"),
+        *("phase1a", "phase1b", "phase2"),
+    ]
+)
 
 SQL = """
 -- one row per selected run
@@ -66,7 +72,7 @@ def _expected(record: Record, hypothesis: str) -> str | None:
     return known()[hypothesis].EXPECTED if record.experiment in STUDY else None
 
 
-def notes(records: Sequence[Record], limits: Mapping[str, Any]) -> tuple[str, ...]:
+def notes(records: Sequence[Record], limits: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:
     """Return what limits the verdicts on these runs, judged by the thresholds ``limits``."""
     if not records:
         return ("no run is selected",)
@@ -107,11 +113,9 @@ def _mixed(records: Sequence[Record]) -> list[str]:
     return said
 
 
-def _other_thresholds(records: Sequence[Record], limits: Mapping[str, Any]) -> list[str]:
+def _other_thresholds(records: Sequence[Record], limits: Mapping[str, Mapping[str, float]]) -> list[str]:
     said = []
-    for name, used in (
-        (f"{h}.{key}", value) for h, each in limits.items() for key, value in asdict(each).items()
-    ):
+    for name, used in ((f"{h}.{key}", value) for h, each in limits.items() for key, value in each.items()):
         hypothesis, key = name.split(".")
         declared = [(r.config.get("hypothesis") or {}).get(hypothesis, {}).get(key, used) for r in records]
         other = sorted({value for value in declared if value != used})

@@ -1,7 +1,10 @@
 """The hypotheses: one module each, found by its name ``hN``.
 
-A new one is a module with ``CLAIM``, ``EXPECTED``, ``Thresholds`` and ``VARIANTS``, its leaf in
+A new one is a module with ``CLAIM``, ``EXPECTED``, ``Thresholds``, ``VARIANTS`` and ``ASIDES``, its leaf in
 ``conf/hypothesis`` and its test.
+
+The study published its tests five times, and no two agree.  A module holds one function for each kind of test, with
+explicit arguments, and in ``VARIANTS`` a preset for each publication that differs from the protocol.
 """
 
 from __future__ import annotations
@@ -9,17 +12,19 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from difflib import get_close_matches
 from functools import cache
 from typing import Any, cast
 
-from stats.hypotheses.finding import VERDICTS, Criterion, Hypothesis
+from stats.hypotheses.finding import VERDICTS, Criterion, Hypothesis, check
 
 __all__ = ["PROTOCOL", "VERDICTS", "criterion", "known", "thresholds", "variants"]
 
 PROTOCOL = "protocol"
 """The published version that every hypothesis has, and that a version silent on it shares."""
+
+PUBLISHED = (PROTOCOL, "manuscript", "manuscript_summary", "synthesis", "code")
+"""Supplement, the manuscript's section on methods, its list of hypotheses, the synthesis of literature, the scripts."""
 
 
 @cache
@@ -30,26 +35,29 @@ def known() -> Mapping[str, Hypothesis]:
     return {name: cast(Hypothesis, importlib.import_module(f"{__name__}.{name}")) for name in names}
 
 
-def thresholds(name: str, values: Mapping[str, Any]) -> Any:
-    """Return the thresholds of hypothesis ``name``: its defaults with ``values`` in their place.
+def thresholds(name: str, values: Mapping[str, Any], variant: str = PROTOCOL) -> Mapping[str, Any]:
+    """Return the thresholds of hypothesis ``name`` in a published version, with ``values`` in their place.
 
     Raises
     ------
     ValueError
-        If there is no such hypothesis or threshold, or a value is out of its range.
+        If there is no such hypothesis, version or threshold in that version, or a value is out of its range.
     """
     if name not in known():
         raise ValueError(f"{name} is not a hypothesis; {_remedy(name, known())}")
-    allowed = [f"{name}.{field.name}" for field in fields(known()[name].Thresholds())]
+    published = criterion(name, variant).thresholds
+    allowed = [f"{name}.{key}" for key in published]
+    where = "" if variant == PROTOCOL else f" of variant {variant}"
     for key in (f"{name}.{key}" for key in values):
         if key not in allowed:
-            raise ValueError(f"{key} is not a threshold; {_remedy(key, allowed)}")
-    return known()[name].Thresholds(**values)
+            raise ValueError(f"{key} is not a threshold{where}; {_remedy(key, allowed)}")
+    check(name, values)
+    return {**published, **values}
 
 
 def variants() -> list[str]:
     """Return the published versions of the tests that can be asked for, the default first."""
-    return list(dict.fromkeys(name for hypothesis in known().values() for name in hypothesis.VARIANTS))
+    return list(PUBLISHED)
 
 
 def criterion(name: str, variant: str) -> Criterion:
@@ -58,7 +66,7 @@ def criterion(name: str, variant: str) -> Criterion:
     Raises
     ------
     ValueError
-        If no hypothesis has that version.
+        If there is no such version.
     """
     if variant not in variants():
         raise ValueError(

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from stats.kernels.linear import Line
 from stats.kernels.quadratic import Parabola
@@ -20,6 +20,16 @@ VERDICTS: tuple[Verdict, ...] = ("VALIDATED", "REFUTED", "INCONCLUSIVE", "UNTEST
 # Below five readings even perfect order is not significant: its exact two-sided probability is 2 / n!, 0.083 at
 # n = 4, where the t approximation that the protocol uses says 0.
 FEWEST = 5
+
+RANGES = {
+    "rho_min": (0.0, 1.0),
+    "rho_temp_min": (0.0, 1.0),
+    "rho_freq_max": (-1.0, 0.0),
+    "p_max": (0.0, 1.0),
+    "r2_min": (0.0, 1.0),
+    "delta_r2_min": (0.0, 1.0),
+}
+"""What a threshold may be, by its name in any hypothesis; one that is not named here is 0 or more."""
 
 Row = Mapping[str, Any]
 Fit = Line | Parabola | Correlation | Unfit
@@ -44,8 +54,31 @@ class Criterion:
     """Static SQL: relation (grp = run_id/signal, x, y), with at least one row, of NULLs if need be, per run."""
     kernel: str
     """Static SQL over ``sample``: one row per grp."""
-    judge: Callable[[Mapping[str, Row], Any], Finding]
-    """Decide on one run from its kernel rows by signal and the thresholds."""
+    thresholds: Mapping[str, float]
+    """The published limits, by the names of ``judge``'s keyword arguments."""
+    judge: Callable[..., Finding]
+    """Decide on one run from its kernel rows by signal and, by keyword, the thresholds."""
+
+
+class Observation(NamedTuple):
+    """Whether a run bears out an aside (None where it cannot tell), and the numbers of it."""
+
+    holds: bool | None
+    said: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aside:
+    """What the study says besides its tests: printed with every verdict, never deciding one."""
+
+    claim: str
+    sample: str
+    """Static SQL: relation (grp = run_id/signal, x, y); a run may have no row in it."""
+    kernel: str
+    observe: Callable[[Mapping[str, Row]], Observation | None]
+    """Look at one run's kernel rows by signal; None where it recorded nothing to look at."""
+    always: bool = True
+    """Whether it is worth a word where no run bears it out."""
 
 
 class Hypothesis(Protocol):
@@ -54,6 +87,7 @@ class Hypothesis(Protocol):
     CLAIM: str
     EXPECTED: Verdict
     VARIANTS: Mapping[str, Criterion]
+    ASIDES: Sequence[Aside]
     Thresholds: Callable[..., Any]
 
 
@@ -124,15 +158,30 @@ def _counted(findings: Sequence[Finding], has_statistics: bool) -> str:
     return "; ".join(parts)
 
 
-def within(key: str, value: object, low: float, high: float) -> None:
-    """Refuse a threshold that is no number in [low, high].
+def tell(claim: str, observations: Sequence[Observation]) -> str:
+    """Return what one run, or several together, say to an aside."""
+    if len(observations) == 1:
+        holds, said = observations[0]
+        return f"{claim}: {_ANSWERS[holds]}, {said}"
+    counts = Counter(observation.holds for observation in observations)
+    said = ", ".join(f"{_ANSWERS[holds]} in {counts[holds]}" for holds in _ANSWERS if counts[holds])
+    return f"{claim}: {said} of {len(observations)} runs"
+
+
+_ANSWERS = {True: "yes", False: "no", None: "cannot be told"}
+
+
+def check(hypothesis: str, limits: Mapping[str, object]) -> None:
+    """Refuse a threshold that is no number in its range.
 
     Raises
     ------
     ValueError
         Naming the key, the value and the range.
     """
-    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
-    if not (low <= number <= high and math.isfinite(number)):
-        span = f"of {low:g} or more" if math.isinf(high) else f"in [{low:g}, {high:g}]"
-        raise ValueError(f"{key}={value!r} is out of range; give a number {span}")
+    for name, value in limits.items():
+        low, high = RANGES.get(name, (0.0, math.inf))
+        number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+        if not (low <= number <= high and math.isfinite(number)):
+            span = f"of {low:g} or more" if math.isinf(high) else f"in [{low:g}, {high:g}]"
+            raise ValueError(f"{hypothesis}.{name}={value!r} is out of range; give a number {span}")

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
 from math import inf
 
-from stats.hypotheses.finding import FEWEST, Criterion, Finding, Row, Verdict, decided, undecided, within
+from stats.hypotheses.finding import (
+    FEWEST,
+    Aside,
+    Criterion,
+    Finding,
+    Row,
+    Verdict,
+    check,
+    decided,
+    undecided,
+)
 from stats.kernels import linear
+from stats.kernels.linear import Line
 from stats.kernels.usable import Unfit
 
 CLAIM = "I/O accumulation: the latency of a sampling call grows with the number of calls"
@@ -22,6 +34,17 @@ select
 from runs left join samples on samples.run_id = runs.run_id and samples.cycle >= 0
 """
 
+SAMPLE_BY_SNAPSHOT = """
+-- one row per reading (one of NULLs for a run without any): (grp, x = its number, y = latency [ms])
+with snapshot as (
+    select run_id, row_number() over (partition by run_id order by cycle) - 1 as number, call_latency_ms
+    from samples
+    where cycle >= 0 and call_latency_ms is not null
+)
+select runs.run_id || '/latency' as grp, snapshot.number::double as x, snapshot.call_latency_ms::double as y
+from runs left join snapshot on snapshot.run_id = runs.run_id
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
@@ -31,26 +54,37 @@ class Thresholds:
     r2_min: float = 0.3
 
     def __post_init__(self) -> None:
-        within("h3.slope_min", self.slope_min, 0, inf)
-        within("h3.r2_min", self.r2_min, 0, 1)
+        check("h3", asdict(self))
 
 
-def judge(rows: Mapping[str, Row], thresholds: Thresholds) -> Finding:
-    """Decide on slope and R², as the protocol does; p is reported and decides nothing.
+def judge(
+    rows: Mapping[str, Row],
+    *,
+    slope_min: float,
+    r2_min: float = -inf,
+    p_max: float = inf,
+    x: str = "call_count",
+    per: str = "1,000 calls",
+    probability: Callable[[Line], float] = lambda line: line.p,
+) -> Finding:
+    """Decide on the slope, and on R² and p where a limit is given; all three are reported.
 
-    Cycle time never stands in for a latency that was not recorded: with it, any slow-down "validates" H3.
+    Cycle time never stands in for a latency that was not recorded, as it does in the archived script: with it, any
+    slow-down "validates" H3.
     """
-    fit = linear.fit(rows["latency"], x="call_count", y="call_latency_ms")
+    fit = linear.fit(rows["latency"], x=x, y="call_latency_ms")
     if isinstance(fit, Unfit) or fit.n < FEWEST:
         return undecided(
-            fit, x="call_count", y="call_latency_ms", source="the probe latency records it, at its own rate"
+            fit, x=x, y="call_latency_ms", source="the probe latency records it, at its own rate"
         )
+    p = probability(fit)
+    said = f"latency changes by {fit.slope:.3g} ms per {per}, R² = {fit.r2:.3g}"
     return decided(
-        fit.slope > thresholds.slope_min and fit.r2 > thresholds.r2_min,
-        f"latency changes by {fit.slope:.3g} ms per 1,000 calls, R² = {fit.r2:.3g}, n = {fit.n}",
+        fit.slope > slope_min and fit.r2 > r2_min and p < p_max,
+        f"{said}, {f'p = {p:.2g}, ' if p_max < inf else ''}n = {fit.n}",
         slope=fit.slope,
         r2=fit.r2,
-        p=fit.p,
+        p=p,
     )
 
 
@@ -59,6 +93,31 @@ VARIANTS = {
         rule="latency [ms] on calls / 1,000: slope > {slope_min} and R² > {r2_min}",
         sample=SAMPLE,
         kernel=linear.SQL,
+        thresholds=asdict(Thresholds()),
         judge=judge,
-    )
+    ),
+    "manuscript": Criterion(
+        rule="latency [ms] on calls / 1,000: slope > {slope_min}, p < {p_max} and R² > {r2_min}",
+        sample=SAMPLE,
+        kernel=linear.SQL,
+        thresholds={"slope_min": 0.0, "p_max": 0.05, "r2_min": 0.3},
+        judge=judge,
+    ),
+    "manuscript_summary": Criterion(
+        rule="latency [ms] on calls / 1,000: slope > {slope_min}",
+        sample=SAMPLE,
+        kernel=linear.SQL,
+        thresholds={"slope_min": 0.001},
+        judge=judge,
+    ),
+    "code": Criterion(
+        rule="latency [ms] on the number of the reading: slope > {slope_min} and p < {p_max}, "
+        "p from residuals divided by n, not n - 2, as the archived script has it",
+        sample=SAMPLE_BY_SNAPSHOT,
+        kernel=linear.SQL,
+        thresholds={"slope_min": 0.0, "p_max": 0.05},
+        judge=partial(judge, x="snapshot", per="reading", probability=linear.biased_probability),
+    ),
 }
+
+ASIDES: tuple[Aside, ...] = ()

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from stats.hypotheses.finding import FEWEST, Criterion, Finding, Row, Verdict, decided, undecided, within
+from stats.hypotheses.finding import (
+    FEWEST,
+    Aside,
+    Criterion,
+    Finding,
+    Row,
+    Verdict,
+    check,
+    decided,
+    undecided,
+)
 from stats.kernels import spearman
+from stats.kernels.spearman import Correlation
 from stats.kernels.usable import Unfit
 
 CLAIM = "thermal throttling: temperature rises and frequency falls over time"
@@ -23,6 +34,19 @@ cross join (values ('temp'), ('freq')) as sensor (signal)
 left join samples on samples.run_id = runs.run_id and samples.cycle >= 0
 """
 
+SAMPLE_AGAINST_CYCLE_TIME = """
+-- one row per reading of each sensor (one of NULLs for a run without any): (grp, x = cycle time [ms], y = deg C or MHz)
+select
+    runs.run_id || '/' || sensor.signal as grp,
+    (cycles.net_ns / 1e6)::double as x,
+    case sensor.signal when 'temp' then samples.cpu_temp_celsius else samples.cpu_freq_mhz end::double as y
+from runs
+cross join (values ('temp'), ('freq')) as sensor (signal)
+left join samples on samples.run_id = runs.run_id and samples.cycle >= 0
+left join cycles on cycles.run_id = samples.run_id and cycles.cycle = samples.cycle
+    and coalesce(cycles.process, 0) = 0
+"""
+
 SENSORS = {"temp": "cpu_temp_celsius", "freq": "cpu_freq_mhz"}
 
 
@@ -35,35 +59,67 @@ class Thresholds:
     p_max: float = 0.05
 
     def __post_init__(self) -> None:
-        within("h4.rho_temp_min", self.rho_temp_min, 0, 1)
-        within("h4.rho_freq_max", self.rho_freq_max, -1, 0)
-        within("h4.p_max", self.p_max, 0, 1)
+        check("h4", asdict(self))
 
 
-def judge(rows: Mapping[str, Row], thresholds: Thresholds) -> Finding:
-    """Decide as the protocol does: both sensors must move, so both must have been read."""
-    fits = {signal: spearman.fit(rows[signal], x="time", y=name) for signal, name in SENSORS.items()}
-    source = "the machine or the recording has no such sensor"
-    silent = [
-        undecided(fit, x="time", y=SENSORS[signal], source=source)
-        for signal, fit in fits.items()
-        if isinstance(fit, Unfit) or fit.n < FEWEST
-    ]
-    temp, freq = fits["temp"], fits["freq"]
-    if silent or isinstance(temp, Unfit) or isinstance(freq, Unfit):
+def judge(rows: Mapping[str, Row], *, rho_temp_min: float, rho_freq_max: float, p_max: float) -> Finding:
+    """Decide as the protocol does: both sensors must move as said, so both must have been read."""
+    found, silent = _correlated(rows, "time")
+    if silent:
         # What was not recorded outweighs what was recorded too rarely.
         return max(silent, key=lambda finding: finding.verdict == "UNTESTABLE")
-    return decided(
-        temp.rho > thresholds.rho_temp_min
-        and freq.rho < thresholds.rho_freq_max
-        and max(temp.p, freq.p) < thresholds.p_max,
-        f"ρ_temp = {temp.rho:.3g} (p = {temp.p:.2g}), ρ_freq = {freq.rho:.3g} (p = {freq.p:.2g}) over time, "
-        f"n = {min(temp.n, freq.n)}",
-        r_temp=temp.rho,
-        p_temp=temp.p,
-        r_freq=freq.rho,
-        p_freq=freq.p,
+    temp, freq = found["temp"], found["freq"]
+    return _decided(
+        temp.rho > rho_temp_min and freq.rho < rho_freq_max and max(temp.p, freq.p) < p_max,
+        found,
+        "over time",
     )
+
+
+def judge_either_sign(rows: Mapping[str, Row], *, rho_min: float, p_max: float) -> Finding:
+    """Decide as the manuscript's methods do: two-tailed, so a machine that cools down and speeds up passes too."""
+    found, silent = _correlated(rows, "time")
+    if silent:
+        return max(silent, key=lambda finding: finding.verdict == "UNTESTABLE")
+    return _decided(
+        all(abs(fit.rho) > rho_min and fit.p < p_max for fit in found.values()), found, "over time"
+    )
+
+
+def judge_either_sensor(
+    rows: Mapping[str, Row], *, rho_temp_min: float, rho_freq_max: float, p_max: float
+) -> Finding:
+    """Decide as the archived script does: one sensor that follows cycle time suffices, and the other may be absent."""
+    found, silent = _correlated(rows, "cycle time")
+    if not found:
+        return min(silent, key=lambda finding: finding.verdict == "UNTESTABLE")
+    temp, freq = found.get("temp"), found.get("freq")
+    hot = temp is not None and temp.rho > rho_temp_min and temp.p < p_max
+    slow = freq is not None and freq.rho < rho_freq_max and freq.p < p_max
+    return _decided(hot or slow, found, "against cycle time", *silent)
+
+
+def _correlated(rows: Mapping[str, Row], x: str) -> tuple[dict[str, Correlation], list[Finding]]:
+    """Return the sensors' correlations with ``x``, and why those that are missing have none."""
+    fits = {signal: spearman.fit(rows[signal], x=x, y=name) for signal, name in SENSORS.items()}
+    found = {k: fit for k, fit in fits.items() if not isinstance(fit, Unfit) and fit.n >= FEWEST}
+    source = "the machine or the recording has no such sensor"
+    silent = [
+        undecided(fits[signal], x=x, y=name, source=source)
+        for signal, name in SENSORS.items()
+        if signal not in found
+    ]
+    return found, silent
+
+
+def _decided(holds: bool, found: Mapping[str, Correlation], to: str, *silent: Finding) -> Finding:
+    said = ", ".join(f"ρ_{signal} = {fit.rho:.3g} (p = {fit.p:.2g})" for signal, fit in found.items())
+    statistics: dict[str, float] = {}
+    for signal, fit in found.items():
+        statistics |= {f"r_{signal}": fit.rho, f"p_{signal}": fit.p}
+    n = min(fit.n for fit in found.values())
+    reasons = [f"{said} {to}, n = {n}", *(finding.reason for finding in silent)]
+    return decided(holds, "; ".join(reasons), **statistics)
 
 
 VARIANTS = {
@@ -71,6 +127,24 @@ VARIANTS = {
         rule="Spearman's ρ with time: temperature > {rho_temp_min}, frequency < {rho_freq_max}, both p < {p_max}",
         sample=SAMPLE,
         kernel=spearman.SQL,
+        thresholds=asdict(Thresholds()),
         judge=judge,
-    )
+    ),
+    "manuscript": Criterion(
+        rule="Spearman's |ρ| with time: temperature and frequency > {rho_min}, both two-tailed p < {p_max}",
+        sample=SAMPLE,
+        kernel=spearman.SQL,
+        thresholds={"rho_min": 0.3, "p_max": 0.05},
+        judge=judge_either_sign,
+    ),
+    "code": Criterion(
+        rule="Spearman's ρ with cycle time: temperature > {rho_temp_min}, or frequency < {rho_freq_max}, "
+        "and its p < {p_max}",
+        sample=SAMPLE_AGAINST_CYCLE_TIME,
+        kernel=spearman.SQL,
+        thresholds={"rho_temp_min": 0.5, "rho_freq_max": -0.5, "p_max": 0.05},
+        judge=judge_either_sensor,
+    ),
 }
+
+ASIDES: tuple[Aside, ...] = ()

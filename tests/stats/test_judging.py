@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 
 from stats import judge
+from stats.hypotheses import known
 from stats.judging import explain
 from store.catalog import open_catalog
 
@@ -106,12 +107,31 @@ def test_other_thresholds_than_declared_are_noted(tmp_path, growing):
     ("columns", "expected"),
     [
         ({"experiment": "c256"}, "VALIDATED"),
+        ({"experiment": "c262", "status": "imported"}, "VALIDATED"),
+        ({"experiment": "c255_high_capacity"}, "VALIDATED"),
+        ({"experiment": "c256_pattern_memory"}, "VALIDATED"),
+        ({"experiment": "phase1a"}, "VALIDATED"),
+        ({"experiment": "phase1b"}, "VALIDATED"),
+        ({"experiment": "phase2"}, "VALIDATED"),
+        ({"experiment": "c264"}, None),
         ({"experiment": "mine"}, None),
         ({"experiment": "mine", "config": json.dumps({"expected": {"h5": "REFUTED"}})}, "REFUTED"),
         ({"experiment": "c256", "config": json.dumps({"expected": {"h2": "REFUTED"}})}, None),
         ({"experiment": "c256", "config": json.dumps({"expected": {}})}, "VALIDATED"),
     ],
-    ids=["study", "own", "declared", "declared of another", "declared nothing"],
+    ids=[
+        *(
+            "study",
+            "three factors, imported",
+            "high capacity",
+            "pattern memory",
+            "1A",
+            "1B",
+            "2",
+            "other study",
+        ),
+        *("own", "declared", "declared of another", "declared nothing"),
+    ],
 )
 def test_what_was_expected_stands_beside_what_was_found(tmp_path, growing, columns, expected):
     growing(0.02, **columns)
@@ -143,9 +163,9 @@ def test_what_limits_a_verdict_is_noted(tmp_path, growing, columns, note):
     assert any(note in each for each in judged(tmp_path).notes)
 
 
-def test_long_runs_of_one_kind_have_no_notes(tmp_path, make_run):
+def test_long_runs_of_one_kind_have_no_notes_but_the_side_predictions(tmp_path, make_run):
     make_run(tmp_path, cycles={"wall_ns": [10**7 + i % 17 for i in range(3000)]})
-    assert judged(tmp_path).notes == ()
+    assert [note.partition(":")[0] for note in judged(tmp_path).notes] == ["side prediction, h5"]
 
 
 def test_an_empty_selection_is_said(tmp_path, growing):
@@ -177,4 +197,12 @@ def test_the_explanation_holds_claim_rule_and_the_sql_that_is_run(tmp_path):
     text = explain(thresholds={"h2": {"delta_r2_min": 0.07}})
     assert "h2: memory fragmentation: resident memory grows non-linearly" in text
     assert "> 0.07" in text
-    assert text.count("-- one row per ") == 10
+    asides = [aside for hypothesis in known().values() for aside in hypothesis.ASIDES]
+    assert text.count("-- one row per ") == 2 * (len(known()) + len(asides))
+    assert all(f"{aside.claim} (never decides)" in text for aside in asides)
+
+
+def test_a_variants_explanation_names_its_own_limits():
+    text = explain(variant="code", thresholds={"h1": {"rho_min": 0.6}})
+    assert "|ρ| of cpu % or of memory % with cycle time > 0.6" in text
+    assert "residuals divided by n, not n - 2" in text

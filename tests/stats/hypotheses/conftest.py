@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from stats import judge
+from stats.hypotheses import PROTOCOL
 from stats.hypotheses.finding import Finding
 from store.catalog import open_catalog
 
@@ -15,7 +16,7 @@ from store.catalog import open_catalog
 def found(tmp_path: Path, make_run: Callable[..., str]) -> Callable[..., Finding]:
     """Publish one run with the planted signals and return what a hypothesis finds in it."""
 
-    def find(hypothesis: str, *, thresholds: Any = None, **planted: Any) -> Finding:
+    def find(hypothesis: str, *, thresholds: Any = None, variant: str = PROTOCOL, **planted: Any) -> Finding:
         root = tmp_path / f"store{len(list(tmp_path.iterdir()))}"
         root.mkdir()
         for readings in planted.get("probes", {}).values():
@@ -23,7 +24,7 @@ def found(tmp_path: Path, make_run: Callable[..., str]) -> Callable[..., Finding
         make_run(root, **planted)
         limits = {hypothesis: thresholds} if thresholds else None
         with open_catalog(root) as catalog:
-            judgement = judge(catalog, thresholds=limits)
+            judgement = judge(catalog, thresholds=limits, variant=variant)
         return next(entry.finding for entry in judgement.verdicts if entry.hypothesis == hypothesis)
 
     return find

@@ -20,9 +20,9 @@ SCHEMA = json.loads((ROOT / "tests/contracts/verdict.schema.json").read_text())
 NAMES = list(known())
 
 
-def judged(root):
+def judged(root, variant=PROTOCOL):
     with open_catalog(root) as catalog:
-        document = judge(catalog).to_json()
+        document = judge(catalog, variant=variant).to_json()
     jsonschema.validate(document, SCHEMA)
     json.dumps(document, allow_nan=False)
     return {entry["hypothesis"]: entry for entry in document["verdicts"]}
@@ -32,8 +32,9 @@ def test_the_five_hypotheses_of_the_study_are_there_in_order():
     assert NAMES[:5] == ["h1", "h2", "h3", "h4", "h5"]
 
 
-def test_an_empty_store_is_untestable_for_all(tmp_path):
-    entries = judged(tmp_path)
+@pytest.mark.parametrize("variant", variants())
+def test_an_empty_store_is_untestable_for_all(tmp_path, variant):
+    entries = judged(tmp_path, variant)
     assert list(entries) == NAMES
     assert {entry["verdict"] for entry in entries.values()} == {"UNTESTABLE"}
     assert {entry["n_runs"] for entry in entries.values()} == {0}
@@ -51,14 +52,14 @@ def test_a_tiny_run_decides_nothing_and_says_n(tmp_path, make_run, n):
         "thermal": {**readings, "temp_celsius": rising, "freq_mhz": rising[::-1]},
     }
     make_run(tmp_path, cycles={"wall_ns": [10**7 + i for i in range(n)]}, probes=probes)
-    for entry in judged(tmp_path).values():
+    for entry in (entry for variant in variants() for entry in judged(tmp_path, variant).values()):
         assert entry["verdict"] == ("INCONCLUSIVE" if n else "UNTESTABLE"), entry
         assert n == 0 or f"n = {n}" in entry["reason"]
 
 
 def test_a_run_without_any_signal_is_untestable_for_all(tmp_path, make_run):
     make_run(tmp_path, cycles={"population": [3, 4, 5, 6, 7, 8]})
-    for entry in judged(tmp_path).values():
+    for entry in (entry for variant in variants() for entry in judged(tmp_path, variant).values()):
         assert entry["verdict"] == "UNTESTABLE"
         assert entry["reason"].startswith("no "), entry["reason"]
 
@@ -67,13 +68,19 @@ def test_a_run_without_any_signal_is_untestable_for_all(tmp_path, make_run):
 def test_sql_is_static_says_what_a_row_is_and_the_rule_names_the_thresholds(name):
     hypothesis = known()[name]
     assert hypothesis.EXPECTED in VERDICTS
-    limits = asdict(hypothesis.Thresholds())
+    assert set(hypothesis.VARIANTS) <= set(variants())
     for variant in hypothesis.VARIANTS:
         test = criterion(name, variant)
-        for sql in (test.sample, test.kernel):
+        assert all(f"{value}" in test.rule.format(**test.thresholds) for value in test.thresholds.values())
+    for read in (*hypothesis.VARIANTS.values(), *hypothesis.ASIDES):
+        for sql in (read.sample, read.kernel):
             assert sql.strip().startswith("-- one row per ")
             assert "{" not in sql
-        assert all(f"{value}" in test.rule.format(**limits) for value in limits.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_protocols_preset_is_the_leafs(name):
+    assert criterion(name, PROTOCOL).thresholds == asdict(known()[name].Thresholds())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -100,6 +107,35 @@ def test_the_leaf_states_the_constructors_defaults(name):
 def test_a_wrong_threshold_is_refused_by_its_full_key(name, values, sentence):
     with pytest.raises(ValueError, match=re.escape(sentence)):
         thresholds(name, values)
+
+
+@pytest.mark.parametrize(
+    ("name", "variant", "key", "sentence"),
+    [
+        ("h3", "manuscript_summary", "r2_min", "h3.r2_min is not a threshold of variant manuscript_summary"),
+        ("h2", "synthesis", "delta_r2_min", "give one of h2.rho_min"),
+    ],
+    ids=["not asked for", "another statistic"],
+)
+def test_a_threshold_that_a_variant_does_not_ask_for_is_refused(name, variant, key, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        thresholds(name, {key: 0.2}, variant)
+
+
+def test_a_variants_own_threshold_can_be_given():
+    assert thresholds("h1", {"rho_min": 0.4}, "code") == {"rho_min": 0.4, "p_max": 0.05}
+    assert thresholds("h1", {}, "code") == {"rho_min": 0.5, "p_max": 0.05}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_version_that_is_silent_on_a_hypothesis_shares_the_protocols(name):
+    hypothesis = known()[name]
+    for variant in set(variants()) - set(hypothesis.VARIANTS):
+        assert criterion(name, variant) is criterion(name, PROTOCOL)
+
+
+def test_the_five_published_versions_are_there_the_protocol_first():
+    assert variants() == ["protocol", "manuscript", "manuscript_summary", "synthesis", "code"]
 
 
 def test_an_unknown_variant_is_refused_with_those_there_are():

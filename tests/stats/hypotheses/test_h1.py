@@ -90,3 +90,62 @@ def test_what_cannot_be_judged_says_why(found, wall, cpu, verdict, reason):
 def test_thresholds_out_of_range_are_refused(bad):
     with pytest.raises(ValueError, match=rf"h1\.{next(iter(bad))}="):
         h1.Thresholds(**bad)
+
+
+def against_time(cpu, mem):
+    """Return a run whose cycle times carry nothing of its loads."""
+    rng = np.random.default_rng(9)
+    return {
+        "cycles": {"wall_ns": [int(2e7 + 1e4 * t) for t in rng.normal(size=N)]},
+        "probes": system(cpu, mem),
+    }
+
+
+@pytest.mark.parametrize(
+    ("variant", "rising", "falling"),
+    [
+        ("protocol", "REFUTED", "REFUTED"),
+        ("manuscript", "VALIDATED", "VALIDATED"),
+        ("manuscript_summary", "VALIDATED", "REFUTED"),
+        ("code", "REFUTED", "REFUTED"),
+    ],
+)
+def test_a_load_that_only_follows_the_clock_divides_the_versions(found, variant, rising, falling):
+    noise = np.random.default_rng(10).normal(50, 5, N)
+    up = [float(x + 20 * i / N) for i, x in enumerate(noise)]
+    for cpu, verdict in ((up, rising), (up[::-1], falling)):
+        assert found("h1", variant=variant, **against_time(cpu, noise.tolist())).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("variant", "rho", "verdict"),
+    [
+        ("code", 0.4, "REFUTED"),
+        ("code", 0.7, "VALIDATED"),
+        ("code", -0.7, "VALIDATED"),
+        ("protocol", -0.7, "REFUTED"),
+    ],
+)
+def test_the_script_asks_for_more_and_forgets_the_sign(found, variant, rho, verdict):
+    wall, cpu = planted(rho)
+    noise = planted(0.0, seed=4)[1]
+    run = {"cycles": {"wall_ns": wall}, "probes": system(cpu, noise)}
+    assert found("h1", variant=variant, **run).verdict == verdict
+
+
+def test_only_the_protocol_lets_one_load_borrow_the_others_p(found):
+    # ρ = 0.6 of five readings is not significant (p = 0.28); a second load that falls lends its p.
+    wall = [10**7 + i for i in (1, 2, 3, 4, 5)]
+    run = {
+        "cycles": {"wall_ns": wall},
+        "probes": system([2.0, 1.0, 4.0, 5.0, 3.0], [5.0, 4.0, 3.0, 2.0, 1.0]),
+    }
+    assert found("h1", **run).verdict == "VALIDATED"
+    assert found("h1", variant="manuscript_summary", **run).verdict == "REFUTED"
+
+
+def test_against_time_the_reason_says_so(found):
+    rising = [float(i) for i in range(N)]
+    finding = found("h1", variant="manuscript", **against_time(rising, rising))
+    assert "against time, n = 400" in finding.reason
+    assert finding.statistics["r_cpu"] == 1.0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats as scipy_stats
 
 from stats.hypotheses import h2
 
@@ -60,3 +61,69 @@ def test_what_cannot_be_judged_says_why(found, rss, verdict, reason):
 def test_thresholds_out_of_range_are_refused(value):
     with pytest.raises(ValueError, match=r"h2\.delta_r2_min="):
         h2.Thresholds(delta_r2_min=value)
+
+
+def sized(rss_mb, pss_mb):
+    """Return readings of both sizes; None is not read."""
+    size = [None if mb is None else int(mb * MIB) for mb in rss_mb]
+    share = [None if mb is None else int(mb * MIB) for mb in pss_mb]
+    return {"memory": {"cycle": range(len(size)), "rss_bytes": size, "pss_bytes": share}}
+
+
+BOTH = {"r_rss", "p_rss", "r_pss", "p_pss"}
+
+
+@pytest.mark.parametrize(
+    ("rss", "pss", "verdict", "names"),
+    [
+        (1.0, 0.0, "VALIDATED", BOTH),
+        (0.0, 1.0, "VALIDATED", BOTH),
+        (0.0, 0.0, "REFUTED", BOTH),
+        (-0.5, -0.5, "REFUTED", BOTH),
+        (1.0, None, "VALIDATED", {"r_rss", "p_rss"}),
+        (None, 1.0, "VALIDATED", {"r_pss", "p_pss"}),
+    ],
+    ids=["RSS grows", "PSS grows", "neither", "both fall", "RSS alone", "PSS alone"],
+)
+def test_the_synthesis_takes_any_growth_of_rss_or_pss(found, rss, pss, verdict, names):
+    rng = np.random.default_rng(3)
+    sizes = [
+        [None] * N if rise is None else [50 + rise * i / 50 + rng.normal() for i in range(N)]
+        for rise in (rss, pss)
+    ]
+    finding = found("h2", variant="synthesis", cycles=cycles(), probes=sized(*sizes))
+    assert (finding.verdict, set(finding.statistics)) == (verdict, names)
+    if rss is not None:
+        expected = scipy_stats.spearmanr(range(N), sizes[0])
+        assert finding.statistics["r_rss"] == pytest.approx(expected.statistic, abs=1e-4)
+
+
+def test_a_straight_leak_divides_synthesis_and_protocol(found):
+    run = {"cycles": cycles(), "probes": memory([50 + i / 10 for i in range(N)])}
+    assert found("h2", variant="synthesis", **run).verdict == "VALIDATED"
+    verdicts = {found("h2", variant=name, **run).verdict for name in ("protocol", "manuscript", "code")}
+    assert verdicts == {"REFUTED"}
+
+
+def test_the_scripts_index_straightens_a_curve_that_was_read_more_often_early(found):
+    at = list(dict.fromkeys(int(i**2 / 40) for i in range(200)))
+    rss = [int(MIB * (50 + i)) for i in range(len(at))]
+    run = {"cycles": cycles(1000), "probes": {"memory": {"cycle": at, "rss_bytes": rss}}}
+    by_cycle, by_index = (
+        found("h2", variant=name, **run).statistics["delta_r2"] for name in ("protocol", "code")
+    )
+    assert by_index == pytest.approx(0, abs=1e-6)
+    assert by_cycle > 0.01
+
+
+def test_over_time_a_run_that_slows_down_bends_its_own_memory(found):
+    wall = [10**6 * (1 + i) for i in range(N)]
+    t, mb = np.cumsum(wall), np.arange(N)
+    readings = {"cycle": range(N), "t_ns": t.tolist(), "rss_bytes": [MIB * (50 + i) for i in range(N)]}
+    run = {"cycles": {"wall_ns": wall}, "probes": {"memory": readings}}
+    finding = found("h2", variant="manuscript_summary", **run)
+    fits = [np.polynomial.Polynomial.fit(t, mb, degree) for degree in (1, 2)]
+    r2 = [1 - np.var(mb - fit(t)) / np.var(mb) for fit in fits]
+    assert finding.statistics["delta_r2"] == pytest.approx(r2[1] - r2[0], abs=1e-9)
+    assert "over time, bending downwards" in finding.reason
+    assert found("h2", **run).statistics["delta_r2"] == pytest.approx(0, abs=1e-9)

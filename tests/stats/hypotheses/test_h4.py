@@ -69,3 +69,51 @@ def test_thresholds_out_of_range_are_refused():
         ValueError, match=r"h4\.rho_freq_max=0\.3 is out of range; give a number in \[-1, 0\]"
     ):
         h4.Thresholds(rho_freq_max=0.3)
+
+
+def timed(probes, follow):
+    """Return a run whose cycle times follow a sensor's readings."""
+    values = np.array(probes["thermal"][follow])
+    wall = [int(1e9 + 1e6 * value) for value in values - values.min()]
+    return {"cycles": {"wall_ns": wall}, "probes": probes}
+
+
+def test_two_tailed_a_machine_that_cools_down_and_speeds_up_passes(found):
+    for temp, freq, protocol in ((5, -5, "VALIDATED"), (-5, 5, "REFUTED"), (5, 5, "REFUTED")):
+        planted = run(sensors(temp, freq))
+        assert found("h4", **planted).verdict == protocol
+        assert found("h4", variant="manuscript", **planted).verdict == "VALIDATED"
+    assert found("h4", variant="manuscript", **run(sensors(5, 0))).verdict == "REFUTED"
+
+
+def test_the_script_takes_either_sensor_against_cycle_time(found):
+    hot, slow = timed(sensors(5, 0), "temp_celsius"), timed(sensors(0, 0), "freq_mhz")
+    finding = found("h4", variant="code", **hot)
+    temp = scipy_stats.spearmanr(hot["cycles"]["wall_ns"], hot["probes"]["thermal"]["temp_celsius"])
+    assert finding.verdict == "VALIDATED"
+    assert finding.statistics["r_temp"] == pytest.approx(temp.statistic, abs=1e-10)
+    assert "against cycle time" in finding.reason
+    # A clock that rises with cycle time is no throttling.
+    assert found("h4", variant="code", **slow).verdict == "REFUTED"
+    # Heat over time alone is not seen: the cycle times are those of a cool machine.
+    cool = {"cycles": slow["cycles"], "probes": sensors(5, -5, seed=16)}
+    assert found("h4", variant="code", **cool).verdict == "REFUTED"
+    assert found("h4", **cool).verdict == "VALIDATED"
+
+
+def test_the_script_needs_one_sensor_only_and_says_which_is_missing(found):
+    planted = timed(sensors(5, 0), "temp_celsius")
+    planted["probes"]["thermal"]["freq_mhz"] = [None] * N
+    finding = found("h4", variant="code", **planted)
+    assert (finding.verdict, set(finding.statistics)) == ("VALIDATED", {"r_temp", "p_temp"})
+    assert "no cpu_freq_mhz was recorded" in finding.reason
+    assert found("h4", **planted).verdict == "UNTESTABLE"
+    planted["probes"]["thermal"]["temp_celsius"] = [None] * N
+    assert found("h4", variant="code", **planted).verdict == "UNTESTABLE"
+
+
+def test_a_constant_sensor_beside_none_is_inconclusive_by_the_script(found):
+    planted = run(sensors(0, 0))
+    planted["cycles"]["wall_ns"] = [10**9 + i for i in range(N)]
+    planted["probes"]["thermal"] |= {"freq_mhz": [2400.0] * N, "temp_celsius": [None] * N}
+    assert found("h4", variant="code", **planted).verdict == "INCONCLUSIVE"

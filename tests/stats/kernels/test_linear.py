@@ -91,3 +91,15 @@ def test_groups_do_not_mix_and_single_readings_are_counted(reduce):
 def test_a_perfect_line_has_probability_zero(reduce):
     line = linear.fit(reduce(linear.SQL, a=[(float(i), 2.0 * i) for i in range(9)])["a"])
     assert (line.r, line.p, line.stderr) == (1.0, 0.0, 0.0)
+
+
+def test_dividing_the_residuals_by_n_makes_p_smaller_as_the_archived_script_had_it(reduce):
+    x, y = [0.0, 1.0, 2.0, 3.0, 4.0], [1.0, 0.5, 2.5, 2.0, 4.0]
+    line = linear.fit(reduce(linear.SQL, a=list(zip(x, y, strict=True)))["a"])
+    residuals = [b - line.intercept - line.slope * a for a, b in zip(x, y, strict=True)]
+    error = math.sqrt(sum(r * r for r in residuals) / 5 / 10)
+    expected = 2 * (1 - scipy_stats.t.cdf(line.slope / error, df=3))
+    assert linear.biased_probability(line) == pytest.approx(expected, abs=1e-12)
+    assert linear.biased_probability(line) < line.p
+    exact = linear.fit(reduce(linear.SQL, a=[(float(i), 2.0 * i) for i in range(9)])["a"])
+    assert linear.biased_probability(exact) == 0.0

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stats import judge
+from stats.hypotheses import variants
+from store.catalog import open_catalog
+
+N = 600
+MIB = 2**20
+
+
+def notes(root, start, **options):
+    with open_catalog(root) as catalog:
+        said = judge(catalog, **options).notes
+    return [note for note in said if note.startswith(start)]
+
+
+def wall(ms):
+    return {"wall_ns": [int(1e6 * each) for each in ms]}
+
+
+def noise(scale, seed=1):
+    return scale * np.random.default_rng(seed).normal(size=N)
+
+
+@pytest.mark.parametrize(
+    ("spread", "load", "answer"),
+    [
+        (np.ones(N), np.minimum(np.arange(N), N / 3), "yes"),
+        (np.linspace(0.2, 4, N) ** 2, np.minimum(np.arange(N), N / 3), "no"),
+        (np.ones(N), np.arange(N) ** 2 / N, "cannot be told"),
+    ],
+    ids=["both settle", "spread goes on", "load goes on"],
+)
+def test_h1_the_spread_levels_off_once_load_does(tmp_path, make_run, spread, load, answer):
+    cpu = (30 + load / 10 + noise(0.5, seed=2)).tolist()
+    system = {"cycle": range(N), "t_ns": [10**9 * (i + 1) for i in range(N)], "cpu_percent": cpu}
+    make_run(tmp_path, cycles=wall(50 + spread * noise(1.0)), probes={"system": system})
+    [note] = notes(tmp_path, "side prediction, h1")
+    assert f"levels off once load does: {answer}, cpu × " in note
+    assert ("load still rises" in note) == (answer == "cannot be told")
+
+
+@pytest.mark.parametrize(("rise", "answer"), [(2.0, "yes"), (0.0, "no"), (-2.0, "no")])
+def test_h2_the_collectors_pauses_lengthen(tmp_path, make_run, rise, answer):
+    pause = [int(1e6 * (5 + rise * i / N + e)) if i % 7 == 0 else 0 for i, e in enumerate(noise(0.2))]
+    make_run(tmp_path, cycles={**wall([20.0] * N), "gc_ns": pause})
+    [note] = notes(tmp_path, "side prediction, h2")
+    assert f"the collector's pauses lengthen: {answer}, ρ = " in note
+    assert "n = 86" in note
+
+
+@pytest.mark.parametrize(
+    ("times", "answer"),
+    [
+        (20 + np.linspace(0, 12, N), "yes, 0.02 ms × 600 = 12 ms"),
+        (20 + 12.0 * (np.arange(N) > 560), "no, "),
+        (np.full(N, 20.0), "cannot be told, cycle time does not rise"),
+    ],
+    ids=["a line", "a jump", "none"],
+)
+def test_h5_slope_times_cycles_is_the_slow_down(tmp_path, make_run, times, answer):
+    make_run(tmp_path, cycles=wall(times + noise(0.01)))
+    [note] = notes(tmp_path, "side prediction, h5")
+    assert f"total slow-down of a cycle: {answer}" in note
+
+
+@pytest.mark.parametrize(("bend", "said"), [(1.0, 1), (0.0, 0), (-5.0, 0)], ids=["between", "line", "clear"])
+def test_the_zone_that_some_protocols_leave_undecided_is_named(tmp_path, make_run, bend, said):
+    # A noise-free t² gains 1/16, between 0.05 and 0.1.
+    curve = {1.0: lambda t: t**2, 0.0: lambda t: t, -5.0: lambda t: 1 - np.exp(-5 * t)}[bend]
+    rss = [int(MIB * (50 + 200 * curve(i / N))) for i in range(N)]
+    memory = {"cycle": range(N), "t_ns": [10**9 * (i + 1) for i in range(N)], "rss_bytes": rss}
+    make_run(tmp_path, cycles=wall([20.0] * N), probes={"memory": memory})
+    found = notes(tmp_path, "some protocols leave 0.05 < ΔR² < 0.1 undecided, h2")
+    assert len(found) == said
+    assert all(note.endswith("yes, ΔR² = 0.0623") or "ΔR² = 0.062" in note for note in found)
+
+
+def test_the_curve_that_some_protocols_ask_of_h5_is_told_where_a_line_explains_enough(tmp_path, make_run):
+    t = np.linspace(0, 1, N)
+    make_run(tmp_path, experiment="line", cycles=wall(20 + 12 * t + noise(0.1)))
+    make_run(tmp_path, experiment="curve", cycles=wall(20 + 12 * t**3 + noise(0.1)))
+    make_run(tmp_path, experiment="flat", cycles=wall(20 + noise(0.1)))
+    start = "some protocols ask ΔR² > 0.05 of a parabola as well, h5"
+    assert [note.split(":")[1][:4] for note in notes(tmp_path, start, where="experiment='line'")] == [" no,"]
+    assert [note.split(":")[1][:5] for note in notes(tmp_path, start, where="experiment='curve'")] == [
+        " yes,"
+    ]
+    assert notes(tmp_path, start, where="experiment='flat'") == []
+    assert notes(tmp_path, start) == [f"{start}: yes in 1, no in 1 of 2 runs"]
+
+
+def test_asides_decide_nothing_and_are_the_same_in_all_versions(tmp_path, make_run):
+    make_run(tmp_path, cycles=wall(20 + np.linspace(0, 12, N) + noise(0.1)))
+    said = {tuple(notes(tmp_path, ("side", "some"), variant=variant)) for variant in variants()}
+    assert len(said) == 1
+
+
+def test_by_run_each_judgement_has_its_own_asides(tmp_path, make_run):
+    for rise in (12.0, 24.0):
+        make_run(tmp_path, cycles=wall(20 + np.linspace(0, rise, N) + noise(0.01)))
+    with open_catalog(tmp_path) as catalog:
+        apart = judge(catalog, by="run_id")
+        together = judge(catalog)
+    assert [any("= 12 ms" in note for note in one.notes) for one in apart] == [True, False]
+    assert (
+        "side prediction, h5: slope × cycles is the total slow-down of a cycle: yes in 2 of 2 runs"
+        in together.notes
+    )
