@@ -1,4 +1,4 @@
-"""``python -m store``: list, query, describe, publish, import, export and verify runs."""
+"""``python -m store``: list, query, describe, publish, import, enrich, export and verify runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,18 @@ from store.selection import (
     subcommand_first,
 )
 
-VALUED = ("--store", "--where", "--run", "--last", "--timeout-s", "--format", "--out", "--experiment")
+VALUED = (
+    "--store",
+    "--where",
+    "--run",
+    "--last",
+    "--timeout-s",
+    "--format",
+    "--out",
+    "--experiment",
+    "--set",
+    "--from",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -126,7 +137,17 @@ def _add_writers(subparsers: Commands) -> None:
     )
     importing.add_argument("files", nargs="+", type=Path, metavar="FILE")
     importing.add_argument("--experiment", metavar="NAME", help="instead of the name that the file gives")
-    for command in (refresh, adopting, importing):
+    text = "Add to runs what was not recorded with them, as a dated layer with its source; prints the ids."
+    example = "enrich 0198c1f2 --set optimization=unoptimized --set seed=42"
+    enriching = _command(subparsers, "enrich", commands.enrich, text, example)
+    enriching.add_argument("runs", nargs="*", metavar="RUN", help="id of a run, or its beginning")
+    how = enriching.add_mutually_exclusive_group(required=True)
+    how.add_argument("--set", action="append", metavar="KEY=VALUE", help="a value; may be repeated")
+    how.add_argument("--from", dest="from_file", type=Path, metavar="FILE", help="a JSON object of values")
+    inferring = "what configuration, metadata and file name say of columns that are NULL"
+    how.add_argument("--infer", action="store_true", help=inferring)
+    add_selection_arguments(enriching)
+    for command in (refresh, adopting, importing, enriching):
         add_output_arguments(command)
 
 

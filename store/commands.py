@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import hashlib
+import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from probes import ownership
-from store import maintenance, manifest, output, publishing, raw, schema
+from store import enriching, maintenance, manifest, output, publishing, raw, schema
 from store.adopting import adopt
 from store.catalog import Catalog, open_catalog
 from store.selection import Selection
@@ -222,6 +226,50 @@ def import_(arguments: argparse.Namespace) -> int:
         ids.extend(result.run_ids)
     _write_ids(arguments, ids)
     return code
+
+
+def enrich(arguments: argparse.Namespace) -> int:
+    """Add to the selected runs what was not recorded with them."""
+    if not (arguments.runs or arguments.run or arguments.where or arguments.latest or arguments.last):
+        raise ValueError("no run is named; give ids, or choose runs with --where")
+    chosen = replace(Selection.of(arguments), runs=(*arguments.runs, *arguments.run))
+    with _open(arguments) as catalog:
+        ids = chosen.ids(catalog, running=True)
+    if arguments.infer:
+        found = enriching.enrich_by_inference(arguments.store, ids, note=note)
+        if len(found) < len(ids):
+            note(f"nothing more can be inferred of {len(ids) - len(found)} of {len(ids)} runs")
+    elif arguments.from_file is not None:
+        values, source = _from_file(arguments.from_file)
+        found = enriching.enrich(arguments.store, ids, values, source=source)
+    else:
+        found = enriching.enrich(arguments.store, ids, _pairs(arguments.set), source={"by": "--set"})
+    _write_ids(arguments, found)
+    return 0
+
+
+def _pairs(words: Sequence[str]) -> dict[str, str]:
+    pairs = [word.partition("=") for word in words]
+    for word, (name, sign, _) in zip(words, pairs, strict=True):
+        if not name or not sign:
+            raise ValueError(f"--set {word!r} is no pair; write --set key=value")
+    found = {name: value for name, _, value in pairs}
+    if len(found) < len(pairs):
+        raise ValueError(f"--set names a key twice ({', '.join(name for name, _, _ in pairs)}); name it once")
+    return found
+
+
+def _from_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    data = path.read_bytes()
+    try:
+        values = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"{path} is not valid JSON ({error}); write an object of values by column"
+        ) from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} holds no object; write one of values by column of runs")
+    return values, {"by": "--from", "file": path.name, "sha256": hashlib.sha256(data).hexdigest()}
 
 
 def _write_ids(arguments: argparse.Namespace, ids: Sequence[str]) -> None:

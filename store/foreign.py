@@ -74,9 +74,10 @@ def rebuild(root: Path, manifests: Sequence[Manifest]) -> None:
 
 
 def fingerprint(root: Path, manifests: Sequence[Manifest]) -> str:
-    """Return what the cache depends on as one hash: where the store lies, its runs, tables and views."""
+    """Return what the cache depends on as one hash: where the store lies, its runs and their layers."""
     layout = [str(schema.FORMAT), repr(schema.TABLES), VIEW.template, EMPTY.template, _samples()]
-    lines = [str(root.absolute()), *layout, *sorted(m.run_id for m in manifests)]
+    runs = (f"{m.run_id} {m.layers}" if m.layers else m.run_id for m in manifests)
+    lines = [str(root.absolute()), *layout, *sorted(runs)]
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 

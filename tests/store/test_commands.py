@@ -17,7 +17,7 @@ import pytest
 
 from store.__main__ import main
 
-COMMANDS = ("ls", "sql", "describe", "export", "verify", "refresh", "adopt", "import")
+COMMANDS = ("ls", "sql", "describe", "export", "verify", "refresh", "adopt", "import", "enrich")
 
 
 @pytest.fixture

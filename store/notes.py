@@ -1,0 +1,144 @@
+"""Dated layers over ``runs``: what somebody learnt of a run after it was published, and from where.
+
+``<store>/notes/<run_id>/<UTC time>.json`` holds values of columns and their source.  Layers are applied in the
+order of their times, and only where the run itself says nothing: what was recorded never changes.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from store import schema
+from store.publishing import sync
+
+FORMAT = 1
+"""Version of the layers, in each of them."""
+
+COLUMNS = (
+    "optimization", "workload", "seed", "replicate", "started_at", "traced", "sensor_source", "git_commit",
+    "git_dirty", "python", "os", "kernel", "host", "boot_id", "cpu_model", "cores", "memory_bytes", "allocator",
+)  # fmt: skip
+"""Columns of ``runs`` that a layer may hold: what describes a run, never what was measured in it."""
+
+_NAME = "%Y-%m-%dT%H%M%S.%fZ"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One layer; ``source`` names the option it came by, and its file or the places it was inferred from."""
+
+    written_at: datetime
+    values: Mapping[str, Any]
+    source: Mapping[str, Any]
+
+    @property
+    def sentence(self) -> str:
+        """Return what a reader of the run is told."""
+        file = self.source.get("file")
+        by = f"{self.source['by']} {file}" if file else self.source["by"]
+        verb = "was" if len(self.values) == 1 else "were"
+        return f"{', '.join(self.values)} {verb} added on {self.written_at:%Y-%m-%d} by {by}"
+
+
+def write(root: Path, run_id: str, values: Mapping[str, Any], source: Mapping[str, Any]) -> Path:
+    """Add a layer, later than any before it.
+
+    Parameters
+    ----------
+    root : Path
+        The store.
+    run_id : str
+        A published run.
+    values : mapping
+        Values of ``COLUMNS``, as JSON has them.
+    source : mapping
+        ``by``, and whatever else says where the values come from.
+
+    Returns
+    -------
+    Path
+        The layer's file.
+
+    Raises
+    ------
+    OSError
+        If the store cannot be written; one sentence.
+    """
+    directory = root / "notes" / run_id
+    new = directory / f".{uuid.uuid4().hex}.tmp"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        moment = _later_than(directory)
+        document = {"format": FORMAT, "written_at": moment.isoformat(), "values": values, "source": source}
+        path = directory / moment.strftime(f"{_NAME}.json")
+        new.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        sync(new)
+        new.rename(path)
+        sync(directory)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OSError(
+            f"run {run_id} cannot be enriched in store {root} ({reason}); make it writable"
+        ) from error
+    return path
+
+
+def layers(root: Path, run_id: str, problems: list[str]) -> Iterator[Layer]:
+    """Yield the layers of a run, oldest first; one that cannot be read is named in ``problems``."""
+    for path in sorted((root / "notes" / run_id).glob("*.json")):
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            written = document["format"]
+            if written == FORMAT:
+                yield _layer(document)
+                continue
+            problems.append(f"{path} has format {written!r}, this version reads {FORMAT}; update driftlab")
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            reason = getattr(error, "strerror", None) or repr(error)
+            problems.append(f"{path} cannot be read ({reason}); restore it or remove it")
+
+
+def annotated(root: Path) -> list[str]:
+    """Return the ids of the runs that have layers."""
+    return sorted(path.name for path in (root / "notes").glob("*") if path.is_dir())
+
+
+def applied(run: Mapping[str, Any], found: Sequence[Layer]) -> dict[str, Any]:
+    """Return a row of ``runs`` with the values of its layers where it has none, and a note of each layer."""
+    added: dict[str, Any] = {}
+    notes = list(run["notes"] or ())
+    for layer in found:
+        missing = {name: value for name, value in layer.values.items() if run[name] is None}
+        if missing:
+            added |= missing
+            notes.append(layer.sentence)
+    return {**run, **added, "notes": notes}
+
+
+def _layer(document: Mapping[str, Any]) -> Layer:
+    values = {
+        column.name: schema.cell(column.type, document["values"][column.name])
+        for column in schema.RUNS.columns
+        if column.name in COLUMNS and column.name in document["values"]
+    }
+    source = document["source"]
+    return Layer(
+        written_at=datetime.fromisoformat(document["written_at"]),
+        values=values,
+        source={**source, "by": str(source["by"])},
+    )
+
+
+def _later_than(directory: Path) -> datetime:
+    """Return now, or a microsecond after the newest layer if the clock went back."""
+    last = max((path.stem for path in directory.glob("*.json")), default="")
+    now = datetime.now(UTC)
+    if now.strftime(_NAME) > last:
+        return now
+    return datetime.strptime(last, _NAME).replace(tzinfo=UTC) + timedelta(microseconds=1)
