@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from stats import signals
 from stats.hypotheses import known
 from stats.hypotheses.finding import Aside, Observation, tell
-
-if TYPE_CHECKING:
-    from store.catalog import Catalog
+from stats.signals import Read
 
 
 class Observed(NamedTuple):
@@ -25,12 +22,11 @@ def each() -> Iterator[Aside]:
     return (aside for hypothesis in known().values() for aside in hypothesis.ASIDES)
 
 
-def observe(catalog: Catalog, ids: Sequence[str]) -> list[Observed]:
-    """Look for every aside in the runs ``ids``."""
+def observe(read: Read) -> list[Observed]:
+    """Look for every aside in what ``read`` finds."""
     found = []
     for aside in each():
-        rows = signals.read(catalog, aside, ids)
-        seen = {run_id: aside.observe(of_run) for run_id, of_run in rows.items()}
+        seen = {run_id: aside.observe(rows) for run_id, rows in read(aside).items()}
         found.append(Observed(aside, {run_id: one for run_id, one in seen.items() if one is not None}))
     return found
 

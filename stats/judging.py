@@ -216,15 +216,13 @@ def _gather(
 ) -> _Evidence:
     """Read each hypothesis' evidence for all runs in one pass of SQL."""
     records = remarks.read(catalog, ids)
+    read = signals.reader(catalog, ids)
     findings = {
-        name: {
-            run_id: test.judge(rows, **limits[name])
-            for run_id, rows in signals.read(catalog, test, ids).items()
-        }
+        name: {run_id: test.judge(rows, **limits[name]) for run_id, rows in read(test).items()}
         for name, test in criteria.items()
     }
     totals = {row["run_id"]: row for row in catalog.query(accounts.SQL, runs=ids)} if ids else {}
-    observed = asides.observe(catalog, ids)
+    observed = asides.observe(read)
     return _Evidence(records=records, findings=findings, totals=totals, asides=observed)
 
 

@@ -75,6 +75,7 @@ class Parabola:
     c0: float
     c1: float
     c2: float
+    slope: float
     r2_linear: float
     r2_poly: float
     delta_r2: float
@@ -93,9 +94,10 @@ def fit(row: Mapping[str, Any], *, x: str = "x", y: str = "y") -> Parabola | Unf
     Returns
     -------
     Parabola or Unfit
-        ``c0, c1, c2`` in units of y per power of x; ``r2_linear`` and ``r2_poly`` the shares of the variance of
-        y that the line and the parabola explain; ``delta_r2`` their difference, >= 0, found without subtracting.
-        No parabola through fewer than four pairs or three distinct x, or where y is constant.
+        ``c0, c1, c2`` in units of y per power of x; ``slope`` that of the line; ``r2_linear`` and ``r2_poly`` the
+        shares of the variance of y that the line and the parabola explain; ``delta_r2`` their difference, >= 0,
+        found without subtracting.  No parabola through fewer than four pairs or three distinct x, or where y is
+        constant.
 
     References
     ----------
@@ -111,7 +113,16 @@ def fit(row: Mapping[str, Any], *, x: str = "x", y: str = "y") -> Parabola | Unf
     linear = min(1.0, row["suv"] / row["suu"] * row["suv"] / row["syy"])
     gain = min(1.0 - linear, lift / curve * lift / row["syy"])
     c0, c1, c2 = coefficients(row, lift / curve)
-    return Parabola(n=row["n"], c0=c0, c1=c1, c2=c2, r2_linear=linear, r2_poly=linear + gain, delta_r2=gain)
+    return Parabola(
+        n=row["n"],
+        c0=c0,
+        c1=c1,
+        c2=c2,
+        slope=row["suv"] / row["suu"] / row["half"],
+        r2_linear=linear,
+        r2_poly=linear + gain,
+        delta_r2=gain,
+    )
 
 
 def coefficients(row: Mapping[str, Any], b2: float) -> tuple[float, float, float]:

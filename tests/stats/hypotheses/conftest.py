@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from stats import judge
-from stats.hypotheses import PROTOCOL
+from stats import signals
+from stats.hypotheses import PROTOCOL, criterion
+from stats.hypotheses import thresholds as limits
 from stats.hypotheses.finding import Finding
 from store.catalog import open_catalog
 
@@ -21,10 +22,10 @@ def found(tmp_path: Path, make_run: Callable[..., str]) -> Callable[..., Finding
         root.mkdir()
         for readings in planted.get("probes", {}).values():
             readings.setdefault("t_ns", [10**9 * (cycle + 2) for cycle in readings["cycle"]])
-        make_run(root, **planted)
-        limits = {hypothesis: thresholds} if thresholds else None
+        run_id = make_run(root, **planted)
+        test = criterion(hypothesis, variant)
         with open_catalog(root) as catalog:
-            judgement = judge(catalog, thresholds=limits, variant=variant)
-        return next(entry.finding for entry in judgement.verdicts if entry.hypothesis == hypothesis)
+            rows = signals.reader(catalog, [run_id])(test)[run_id]
+        return test.judge(rows, **limits(hypothesis, thresholds or {}, variant))
 
     return find

@@ -40,10 +40,9 @@ def test_an_empty_store_is_untestable_for_all(tmp_path, variant):
     assert {entry["n_runs"] for entry in entries.values()} == {0}
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, 3, 4])
-def test_a_tiny_run_decides_nothing_and_says_n(tmp_path, make_run, n):
-    t = [10**9 * (i + 1) for i in range(n)]
-    readings = {"cycle": range(n), "t_ns": t}
+def tiny(n):
+    """Return a run of ``n`` cycles in which everything rises."""
+    readings = {"cycle": range(n), "t_ns": [10**9 * (i + 1) for i in range(n)]}
     rising = [float(i) for i in range(n)]
     probes = {
         "memory": {**readings, "rss_bytes": [2**20 * (50 + i) for i in range(n)]},
@@ -51,15 +50,24 @@ def test_a_tiny_run_decides_nothing_and_says_n(tmp_path, make_run, n):
         "latency": {**readings, "call_count": [9 * i for i in range(n)], "call_latency_ns": rising},
         "thermal": {**readings, "temp_celsius": rising, "freq_mhz": rising[::-1]},
     }
-    make_run(tmp_path, cycles={"wall_ns": [10**7 + i for i in range(n)]}, probes=probes)
-    for entry in (entry for variant in variants() for entry in judged(tmp_path, variant).values()):
-        assert entry["verdict"] == ("INCONCLUSIVE" if n else "UNTESTABLE"), entry
-        assert n == 0 or f"n = {n}" in entry["reason"]
+    return {"cycles": {"wall_ns": [10**7 + i for i in range(n)]}, "probes": probes}
 
 
-def test_a_run_without_any_signal_is_untestable_for_all(tmp_path, make_run):
+@pytest.mark.parametrize("variant", variants())
+def test_a_tiny_run_decides_nothing_and_says_n(tmp_path, make_run, variant):
+    sizes = {make_run(tmp_path, **tiny(n)): n for n in range(5)}
+    for entry in judged(tmp_path, variant).values():
+        assert entry["verdict"] == "INCONCLUSIVE"
+        for run in entry["runs"]:
+            n = sizes[run["run_id"]]
+            assert run["verdict"] == ("INCONCLUSIVE" if n else "UNTESTABLE"), run
+            assert n == 0 or f"n = {n}" in run["reason"]
+
+
+@pytest.mark.parametrize("variant", variants())
+def test_a_run_without_any_signal_is_untestable_for_all(tmp_path, make_run, variant):
     make_run(tmp_path, cycles={"population": [3, 4, 5, 6, 7, 8]})
-    for entry in (entry for variant in variants() for entry in judged(tmp_path, variant).values()):
+    for entry in judged(tmp_path, variant).values():
         assert entry["verdict"] == "UNTESTABLE"
         assert entry["reason"].startswith("no "), entry["reason"]
 

@@ -52,8 +52,9 @@ def test_parabola_agrees_with_exact_least_squares_on_the_wampler_sets(reduce, ni
     assert len(data) == 21
     found = quadratic.fit(reduce(quadratic.SQL, a=data)["a"])
     coefficients, r2 = exact(data, 2)
-    _, r2_linear = exact(data, 1)
+    line, r2_linear = exact(data, 1)
     assert [found.c0, found.c1, found.c2] == pytest.approx([float(c) for c in coefficients], rel=1e-12)
+    assert found.slope == pytest.approx(float(line[1]), rel=1e-12)
     assert found.r2_linear == pytest.approx(float(r2_linear), rel=1e-13)
     assert found.r2_poly == pytest.approx(float(r2), rel=1e-13)
     assert found.delta_r2 == pytest.approx(float(r2 - r2_linear), rel=1e-12)
