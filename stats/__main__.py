@@ -36,6 +36,7 @@ EXAMPLES = {
     "verdict": """examples:
   python -m stats verdict --where "experiment='c256'"
   python -m stats verdict --latest --set h2.delta_r2_min=0.05 --fail-if "h5=VALIDATED"
+  python -m stats verdict --variant code --set h1.rho_min=0.4 --explain
   python -m stats verdict --by run_id --format json --out verdicts.ndjson""",
     "compare": """examples:
   python -m stats compare --a "optimization='unoptimized'" --b "optimization='cached'" --where "experiment='demo'"
@@ -141,35 +142,47 @@ def _say(lines: Iterable[str]) -> None:
 def _parser() -> Parser:
     parser = Parser(
         prog="python -m stats",
-        description="Judge runs: verdicts on H1 to H5, comparisons of two groups, synergy of two factors.",
+        description="Judge runs: verdicts on H1 to H5, comparisons of two groups, synergy of factors.",
         epilog="example: python -m stats verdict --where \"experiment='c256'\"; COMMAND --help shows more",
     )
     subcommands = parser.add_subparsers(required=True, metavar="COMMAND")
-    verdict = _command(
+    for add in (_add_verdict, _add_compare, _add_synergy):
+        add(subcommands)
+    return parser
+
+
+def _add_verdict(subcommands: Subcommands) -> None:
+    parser = _command(
         subcommands, "verdict", commands.verdict, "is each hypothesis on why runs drift validated?"
     )
-    verdict.add_argument(
+    parser.add_argument(
         "--profile", default="paper", metavar="NAME", help="criteria to judge by (default paper)"
     )
-    verdict.add_argument(
+    parser.add_argument(
         "--variant",
         default=PROTOCOL,
         metavar="NAME",
         help=f"published version of the criteria: {', '.join(variants())}",
     )
-    verdict.add_argument("--by", choices=["run_id"], help="one judgement per run")
-    verdict.add_argument(
-        "--set", action="append", default=[], metavar="hN.NAME=VALUE", help="judge by another threshold"
+    parser.add_argument("--by", choices=["run_id"], help="one judgement per run")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="hN.NAME=VALUE",
+        help="judge by another threshold than the variant's; --explain shows what it asks for",
     )
-    verdict.add_argument(
+    parser.add_argument(
         "--explain", action="store_true", help="show claims, criteria and the SQL that is run"
     )
 
-    compare = _command(
+
+def _add_compare(subcommands: Subcommands) -> None:
+    parser = _command(
         subcommands, "compare", commands.compare, "what changed from the runs of A to the runs of B?"
     )
-    compare.add_argument("--a", required=True, metavar="PREDICATE", help="runs before the change")
-    compare.add_argument(
+    parser.add_argument("--a", required=True, metavar="PREDICATE", help="runs before the change")
+    parser.add_argument(
         "--b",
         required=True,
         action="append",
@@ -177,20 +190,21 @@ def _parser() -> Parser:
         help="runs after it; repeated: one comparison each",
     )
     for side in ("a", "b"):
-        compare.add_argument(
+        parser.add_argument(
             f"--expected-{side}-s",
             type=float,
             metavar="N",
             help=f"expected seconds of one run of {side.upper()}; without them there is no excess",
         )
 
-    synergy = _command(
-        subcommands, "synergy", commands.synergy, "is the effect of two factors together more than their sum?"
+
+def _add_synergy(subcommands: Subcommands) -> None:
+    parser = _command(
+        subcommands, "synergy", commands.synergy, "is the effect of factors together more than their sum?"
     )
-    synergy.add_argument(
+    parser.add_argument(
         "--outcome", default="population_mean", metavar="COLUMN", help="numeric column of table conditions"
     )
-    return parser
 
 
 def _command(
