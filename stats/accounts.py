@@ -82,7 +82,9 @@ def _sum(rows: Sequence[Mapping[str, Any]], key: str) -> int:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.{0 if abs(share) >= 0.095 else 1}f} %"
+    digits = 0 if abs(share) >= 0.095 else 1
+    # Adding 0.0 takes the sign off a residual that rounds to nothing.
+    return f"{round(100 * share, digits) + 0.0:.{digits}f} %"
 
 
 def _seconds(ns: int) -> str:

@@ -8,21 +8,17 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from stats.hypotheses import VERDICTS
+
 Document = Mapping[str, Any]
 Value = str | float | bool | None
 Names = Mapping[str, Value]
 
-VERDICTS = ("VALIDATED", "REFUTED", "INCONCLUSIVE", "UNTESTABLE", "DRIFT", "STEP", "NO DRIFT")
-STATISTICS = {
-    "h1": ("r_cpu", "p_cpu", "r_mem", "p_mem"),
-    "h2": ("r2_linear", "r2_poly", "delta_r2"),
-    "h3": ("slope", "r2", "p"),
-    "h4": ("r_temp", "p_temp", "r_freq", "p_freq"),
-    "h5": ("slope", "r2", "p"),
-}
 CLASSES = ("SYNERGISTIC", "ANTAGONISTIC", "ADDITIVE")
+ANY = "*"
+"""Stands for every name in its place."""
 
-_GRAMMAR = re.compile(r"\s*([\w.-]+)\s*(!=|<=|>=|=|<|>)\s*(.*?)\s*")
+_GRAMMAR = re.compile(r"\s*([\w.×-]+)\s*(!=|<=|>=|=|<|>)\s*(.*?)\s*")
 _TESTS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
@@ -85,16 +81,12 @@ def verdict_names(document: Document) -> Names:
     names: dict[str, Value] = {}
     for entry in document["verdicts"]:
         name = entry["hypothesis"]
+        # Without readings there are no statistics, and so no list of what else there would be: h2.* is unknown.
+        known = entry["statistics"] or {ANY: None}
         names[name] = entry["verdict"]
-        known = {**dict.fromkeys(STATISTICS.get(name, ())), **entry["statistics"]}
         names |= {f"{name}.{key}": value for key, value in known.items()}
         names |= {f"{name}.{key}": entry[key] for key in ("p_adjusted", "n_runs", "n_cycles", "reason")}
-    if document.get("drift"):
-        names["drift"] = document["drift"]["verdict"]
-    return {
-        **names,
-        **dict(_scalars({key: document[key] for key in ("drift", "level") if document.get(key)})),
-    }
+    return {**names, **dict(_scalars({"level": document["level"]}))}
 
 
 def comparison_names(document: Document) -> Names:
@@ -122,14 +114,17 @@ def _scalars(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 
 def _trips(gate: Gate, names: Names) -> str | None:
-    if gate.name not in names:
-        tops = [name for name in names if "." not in name]
-        raise ValueError(f"--fail-if {gate}: {gate.name!r} is unknown; use one of {', '.join(tops)}")
-    value = names[gate.name]
+    group = gate.name.rpartition(".")[0]
+    name = gate.name if gate.name in names else f"{group}.{ANY}"
+    if name not in names:
+        near = [known for known in names if known.rpartition(".")[0] == group]
+        near = near or [known for known in names if "." not in known]
+        raise ValueError(f"--fail-if {gate}: {gate.name!r} is unknown; use one of {', '.join(near)}")
+    value = names[name]
     unknown = value is None or (isinstance(value, float) and math.isnan(value))
     bound = _bound(gate, value)
     if unknown:
-        reason = names.get(f"{gate.name}.reason") or names.get(f"{gate.name.rpartition('.')[0]}.reason")
+        reason = names.get(f"{gate.name}.reason") or names.get(f"{group}.reason")
         return f"--fail-if {gate}: {gate.name} is unknown{f' ({reason})' if reason else ''}, which counts as failed"
     if _TESTS[gate.test](value, bound):
         shown = f"{value:.6g}" if isinstance(value, float) else str(value)

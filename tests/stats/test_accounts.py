@@ -45,6 +45,12 @@ def test_the_largest_share_is_named(accounts, largest):
     assert (found.account, found.share) == (largest, accounts[largest] / 100)
 
 
+def test_a_negative_residual_that_rounds_to_nothing_has_no_sign():
+    detail = level([row(100 * S, cpu=100 * S, runq=S // 100, offcpu=-S // 100)]).detail
+    assert detail is not None
+    assert detail.endswith("+ 0.0 % off-CPU")
+
+
 def test_totals_add_up_over_runs():
     busy, asleep = (row(100 * S, cpu=100 * S, offcpu=0), row(300 * S, cpu=0, offcpu=300 * S))
     found = level([busy, asleep])
