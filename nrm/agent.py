@@ -13,8 +13,9 @@ ROOT_ENERGY = 130.0
 
 
 class Member(Protocol):
-    """What limits and mechanisms may know of an agent of any rule set."""
+    """What limits, mechanisms and groups may know of an agent of any rule set."""
 
+    ident: int
     depth: int
     energy: float
 

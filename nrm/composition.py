@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
-from nrm.agent import Agent
-from nrm.substrate import TIE, magnitude
+from nrm.agent import Agent, Member
+from nrm.pattern_memory import Event
+from nrm.substrate import TIE, Phase, magnitude, plain_sum
+
+RESONANCE = 0.85
+"""The similarity from which two agents are linked, where nothing else is asked for."""
 
 
-class Turning(Protocol):
+class Turning(Member, Protocol):
     """An agent that is one angle."""
 
     angle: float
 
 
+AnyMember = TypeVar("AnyMember", bound=Member)
 AnyTurning = TypeVar("AnyTurning", bound=Turning)
 
 
@@ -72,3 +77,55 @@ def arcs(agents: Sequence[AnyTurning], threshold: float) -> list[tuple[AnyTurnin
             later = [a for a in later if id(a) not in taken]
         free = later
     return groups
+
+
+def events(groups: Iterable[Sequence[Agent]], cycle: int) -> list[Event]:
+    """Return what is worth remembering of groups of agents with phases."""
+    return _events(groups, cycle, lambda group: similarity_mean([agent.phase for agent in group]))
+
+
+def turning_events(groups: Iterable[Sequence[AnyTurning]], cycle: int) -> list[Event]:
+    """Return what is worth remembering of groups of agents with one angle: their similarity is its cosine."""
+    return _events(groups, cycle, lambda group: cosine_mean([agent.angle for agent in group]))
+
+
+def similarity_mean(phases: Sequence[Phase]) -> float:
+    """Return the mean similarity of all pairs of at least two phases, none of them zero, in O(n log n).
+
+    The cosines of all pairs sum to half of what the squared sum of the unit vectors exceeds n; sorted by magnitude,
+    each phase is the larger of a pair with all before it.
+    """
+    x = y = z = 0.0
+    magnitudes = []
+    for u, v, w in phases:
+        m = math.sqrt(u * u + v * v + w * w)
+        x += u / m
+        y += v / m
+        z += w / m
+        magnitudes.append(m)
+    smaller = ratios = 0.0
+    for m in sorted(magnitudes):
+        ratios += smaller / m
+        smaller += m
+    n = len(phases)
+    return (0.7 * ((x * x + y * y + z * z - n) / 2) + 0.3 * ratios) / (n * (n - 1) / 2)
+
+
+def cosine_mean(angles: Sequence[float]) -> float:
+    """Return the mean cosine of the differences of all pairs of at least two angles, in O(n)."""
+    x, y, n = plain_sum(map(math.cos, angles)), plain_sum(map(math.sin, angles)), len(angles)
+    return ((x * x + y * y - n) / 2) / (n * (n - 1) / 2)
+
+
+def _events(
+    groups: Iterable[Sequence[AnyMember]], cycle: int, mean: Callable[[Sequence[AnyMember]], float]
+) -> list[Event]:
+    return [
+        Event(
+            tuple([agent.ident for agent in group]),  # in order of birth: sorted
+            mean(group),
+            cycle,
+            plain_sum([agent.energy for agent in group]),
+        )
+        for group in groups
+    ]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import NamedTuple, Protocol
 
+from nrm.observing import Record, SwarmRecord
 from nrm.sampling import Policy
-from nrm.world import Record
 
 # Seconds, measured on the study's own code (Linux 6.1, ext4), 1,000 calls each.
 PSUTIL_S = 0.000166
@@ -23,9 +23,11 @@ VISITS_MAX = 1_000_000
 class Counted(Protocol):
     """A simulation that can be stepped for its counts."""
 
-    born: int
+    @property
+    def born(self) -> int:
+        """All births so far."""
 
-    def step(self, cycle: int) -> Record:
+    def step(self, cycle: int) -> Record | SwarmRecord:
         """Do one cycle."""
 
 
@@ -59,7 +61,8 @@ def _tallies(model: Counted, max_agents: int) -> Iterator[tuple[Tally, bool]]:
     population, visits, born, cycle = 1, 0, 0, 0
     while True:
         agents, last_visits = population, visits
-        population, visits, *_ = model.step(cycle)
+        record = model.step(cycle)
+        population, visits = record.population, record.visits
         counts = Tally(visits, model.born - born, agents * (agents - 1) // 2, agents)
         steady = population == agents == max_agents and counts.births == 0 and visits == last_visits
         yield counts, steady

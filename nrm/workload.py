@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from nrm import checks, mechanisms
 from nrm.agent import Limits
+from nrm.composition import RESONANCE
 from nrm.light import LightWorld
 from nrm.mechanisms import Mechanism
+from nrm.observing import Compositions, Record, columns
+from nrm.pattern_memory import PATTERN_MEMORIES, PatternMemory, remembering
 from nrm.persistence import Rows
 from nrm.planning import Tally, planned_s, tally
 from nrm.randomness import legacy_generator
 from nrm.sampling import Policy, Sampler, Steady
 from nrm.substrate import Metrics, Reading
-from nrm.world import Record, World
+from nrm.world import World
 from probes.protocols import Condition, Scene
 
 RULES = ("heavy", "light")
@@ -23,10 +26,21 @@ GROUPS = ("accumulate", "rebuild")
 METRICS = ("live", "constant")
 
 
+class Model(Protocol):
+    """The simulation of one condition, whatever its rules and its engine."""
+
+    @property
+    def born(self) -> int:
+        """All births so far."""
+
+    def step(self, cycle: int) -> Record:
+        """Do one cycle."""
+
+
 class Simulation:
     """A model in one condition, with the file that it writes to."""
 
-    def __init__(self, model: World | LightWorld, rows: Rows | None) -> None:
+    def __init__(self, model: Model, rows: Rows | None) -> None:
         self.model = model
         self._rows = rows
 
@@ -47,12 +61,6 @@ class Workload:
     ``recursion`` concern the heavy rules.
     """
 
-    observables: Mapping[str, type[int] | type[float]] = {
-        "population": int,
-        "visits": int,
-        "groups": int,
-        "energy": float,
-    }
     _PLANNED_SEED: ClassVar[int] = 0
 
     def __init__(
@@ -71,6 +79,8 @@ class Workload:
         spawn_threshold: float = 10.0,
         spawn_price: float = 10.0,
         death_threshold: float = 1.0,
+        pattern_memory: str = "none",
+        pattern_memory_limit: int | None = None,
         optimization: Mapping[str, Any] | None = None,
         mechanism: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
@@ -79,6 +89,9 @@ class Workload:
         checks.choice("workload.groups", groups, GROUPS)
         checks.choice("workload.metrics", metrics, METRICS)
         checks.flag("workload.recursion", recursion)
+        checks.choice("workload.pattern_memory", pattern_memory, PATTERN_MEMORIES)
+        if pattern_memory_limit is not None:
+            checks.integer("workload.pattern_memory_limit", pattern_memory_limit, low=1)
         self._constant = _reading(cpu_percent, memory_percent, disk_percent)
         self._limits = Limits(
             max_agents=max_agents,
@@ -97,9 +110,17 @@ class Workload:
         self._live = metrics == "live"
         self._accumulate = groups == "accumulate"
         self._recursion = recursion
+        self._pattern_memory = pattern_memory
+        self._pattern_memory_limit = pattern_memory_limit
+        self._threshold = float(configured.get("energy_pooling", {}).get("threshold", RESONANCE))
         self._tallies: dict[tuple[frozenset[str], int], Tally] = {}
         if self._light:
             _check_light(self._policy)
+
+    @property
+    def observables(self) -> Mapping[str, type[int] | type[float]]:
+        """What every cycle records, in this order."""
+        return columns(Record)
 
     def check(self, condition: Condition) -> None:
         """Refuse a condition that turns on what these rules do not know."""
@@ -131,15 +152,32 @@ class Workload:
         constant = None if self._live else self._constant
         sampler = Sampler(self._policy, scene.meters, rows=rows, constant=constant)
         on = [name for name, on in condition.mechanisms.items() if on]
-        return Simulation(self.model(on, sampler, seed=scene.seed, rows=rows), rows)
+        memory = remembering(self._pattern_memory, self._pattern_memory_limit)
+        return Simulation(self.model(on, sampler, seed=scene.seed, rows=rows, memory=memory), rows)
 
     def model(
-        self, on: list[str], metrics: Metrics, *, seed: int, rows: Rows | None = None
-    ) -> World | LightWorld:
-        """Build the bare model with these mechanisms on."""
+        self,
+        on: list[str],
+        metrics: Metrics,
+        *,
+        seed: int,
+        rows: Rows | None = None,
+        memory: PatternMemory | None = None,
+    ) -> Model:
+        """Build the bare model with these mechanisms on; a pattern memory has groups formed where nothing pays them."""
         chosen = [self._mechanism(name) for name in on]
+        compositions = Compositions(memory)
+        watched_at = None if memory is None or "energy_pooling" in on else self._threshold
         if self._light:
-            return LightWorld(self._limits, chosen, metrics, draws=legacy_generator(seed), rows=rows)
+            return LightWorld(
+                self._limits,
+                chosen,
+                metrics,
+                draws=legacy_generator(seed),
+                rows=rows,
+                compositions=compositions,
+                watched_at=watched_at,
+            )
         return World(
             self._limits,
             chosen,
@@ -148,6 +186,8 @@ class Workload:
             accumulate=self._accumulate,
             rows=rows,
             pairs=self._policy.pairs,
+            compositions=compositions,
+            watched_at=watched_at,
         )
 
     def _mechanism(self, name: str) -> Mechanism:

@@ -58,7 +58,7 @@ def populations() -> Callable[..., list[int]]:
         cpu: float, memory: float, *on: str, cycles: int = 3000, seed: int = 0, **options: object
     ) -> list[int]:
         model = Workload(**options).model(list(on), Steady(Reading(cpu, memory, 0.0)), seed=seed)  # type: ignore[arg-type]
-        return [model.step(cycle)[0] for cycle in range(cycles)]
+        return [model.step(cycle).population for cycle in range(cycles)]
 
     return run
 

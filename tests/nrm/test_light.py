@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from nrm.light import LightWorld
 from nrm.sampling import Steady
 from nrm.substrate import Reading, plain_sum
 from nrm.workload import Workload
@@ -35,6 +36,7 @@ def test_light_rules_reproduce_the_recorded_run(run: dict[str, Any]) -> None:
     on = [name for name, word in zip(FACTORS, run["condition"].split("-"), strict=True) if word == "ON"]
     reading = Reading(run["cpu_percent"], run["memory_percent"], 0.0)
     world = Workload(rules="light").model(on, Steady(reading), seed=run["np_seed"])
+    assert isinstance(world, LightWorld)
     population = []
     for cycle in range(run["cycles"]):
         recorded = run["state_at_start_of_cycle"].get(str(cycle))
@@ -45,7 +47,7 @@ def test_light_rules_reproduce_the_recorded_run(run: dict[str, Any]) -> None:
                 "energies": [agent.energy for agent in world.agents[:16]],
                 "depths": [agent.depth for agent in world.agents[:16]],
             }
-        population.append(world.step(cycle)[0])
+        population.append(world.step(cycle).population)
     assert population == list(chain.from_iterable(repeat(*pair) for pair in run["history_rle"]))
     assert hashlib.sha256(json.dumps(population).encode()).hexdigest() == run["sha256"]
     assert fmean(population) == run["mean"]
@@ -87,7 +89,7 @@ def test_light_populations_are_the_published_ones(
 def test_light_visits_are_the_living_at_the_start_of_the_cycle() -> None:
     world = Workload(rules="light").model([], Steady(Reading(2.24, 71.67, 0.0)), seed=0)
     records = [world.step(cycle) for cycle in range(20)]
-    assert [visits for _, visits, *_ in records] == [1, *(population for population, *_ in records[:-1])]
+    assert [r.visits for r in records] == [1, *(r.population for r in records[:-1])]
 
 
 def test_pooling_draws_of_another_seed_give_another_run(populations: Callable[..., list[int]]) -> None:

@@ -43,7 +43,7 @@ def test_every_sample_birth_and_pair_is_a_row(
     assert [population for population, *_ in records] == [2, 4, 6, 6, 6]
     path = scene.scratch / "samples.sqlite"
     assert (
-        _count(path, "samples") == scene.meters.sampling_calls == 6 + sum(visits for _, visits, *_ in records)
+        _count(path, "samples") == scene.meters.sampling_calls == 6 + sum(record.visits for record in records)
     )
     assert _count(path, "births") == 6
     assert _count(path, "pairs") == sum(n * (n - 1) // 2 for n in (1, 2, 4, 6, 6))

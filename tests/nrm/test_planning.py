@@ -49,9 +49,9 @@ def test_counts_of_3000_cycles_are_the_recorded_ones(on: tuple[str, ...], counts
 def test_counts_ahead_are_what_then_happens(on: tuple[str, ...], cycles: int) -> None:
     world = Workload(max_agents=12).model(list(on), Steady(Reading(2.24, 71.67, 0.0)), seed=0)
     records = [world.step(cycle) for cycle in range(cycles)]
-    at_start = [1, *(population for population, *_ in records[:-1])]
+    at_start = [1, *(record.population for record in records[:-1])]
     assert _counted(*on, cycles=cycles, max_agents=12) == (
-        sum(visits for _, visits, *_ in records),
+        sum(record.visits for record in records),
         world.born,
         sum(n * (n - 1) // 2 for n in at_start),
         sum(at_start),

@@ -95,7 +95,7 @@ def test_every_visit_uses_its_own_fresh_sample(
     simulation = Workload(optimization=PER_VISIT, max_agents=2).start(condition(cycles=2), scene)
     assert isinstance(simulation.model, World)
     simulation.step(0)  # cpu 1 at the root's birth, 2 at its visit, 3 at the child's birth
-    root, child = simulation.model.agents
+    root, child = simulation.model.members
     assert root.energy == (130.0 - 0.01) + 0.01 * 148.0 - 10.0
     assert child.energy == 147.0
     simulation.step(1)  # the root's tree: 4, 5; the child again: 6

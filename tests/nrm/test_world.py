@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from nrm.observing import Record
 from nrm.sampling import Steady
 from nrm.substrate import Reading, magnitude, plain_sum
 from nrm.workload import Workload
@@ -55,13 +56,13 @@ def _on(run: Recorded) -> tuple[str, ...]:
 
 def _state(world: World, visits: int) -> Recorded:
     return {
-        "n": len(world.agents),
-        "sum_energy": plain_sum(agent.energy for agent in world.agents),
-        "min_energy": min(agent.energy for agent in world.agents),
-        "energies": [agent.energy for agent in world.agents[:12]],
-        "depths": [agent.depth for agent in world.agents[:12]],
+        "n": len(world.members),
+        "sum_energy": plain_sum(agent.energy for agent in world.members),
+        "min_energy": min(agent.energy for agent in world.members),
+        "energies": [agent.energy for agent in world.members[:12]],
+        "depths": [agent.depth for agent in world.members[:12]],
         "osc": list(world.oscillator),
-        "phases": [[*agent.phase, magnitude(agent.phase)] for agent in world.agents[:4]],
+        "phases": [[*agent.phase, magnitude(agent.phase)] for agent in world.members[:4]],
         "clusters_last": sorted(map(len, world.groups), reverse=True)[:6],
         "tree_nodes": world.born,
         "evolves_last_cycle": visits,
@@ -79,9 +80,9 @@ def _trajectory(
     for cycle in range(cycles):
         if cycle in at:
             states[cycle] = _state(world, visits[-1])
-        agents, visited, *_ = world.step(cycle)
-        population.append(agents)
-        visits.append(visited)
+        record = world.step(cycle)
+        population.append(record.population)
+        visits.append(record.visits)
     return population, visits, states
 
 
@@ -140,7 +141,7 @@ def test_heavy_populations_are_the_published_ones(
 
 def test_heavy_energies_are_the_published_ones() -> None:
     world = Workload().model([], Steady(Reading(2.24, 71.67, 0.0)), seed=0)
-    energy = [world.step(cycle)[3] for cycle in range(100)]
+    energy = [world.step(cycle).energy for cycle in range(100)]
     published = {
         1: 247.3409,
         2: 483.2736,
@@ -156,16 +157,16 @@ def test_heavy_energies_are_the_published_ones() -> None:
 def test_without_recursion_each_living_agent_is_visited_once() -> None:
     world = Workload(recursion=False).model([], Steady(Reading(2.24, 71.67, 0.0)), seed=0)
     records = [world.step(cycle) for cycle in range(10)]
-    assert [visits for _, visits, *_ in records] == [1, *(population for population, *_ in records[:-1])]
+    assert [r.visits for r in records] == [1, *(r.population for r in records[:-1])]
 
 
 def test_a_tree_keeps_its_dead_and_walks_through_them() -> None:
     world = Workload(max_agents=2, death_threshold=60.0).model([], Steady(Reading(2.24, 71.67, 0.0)), seed=0)
     assert isinstance(world, World)
     world.step(0)
-    root, child = world.agents
+    root, child = world.members
     child.energy = 0.0
-    visits = [world.step(cycle)[1] for cycle in (1, 2, 3)]
+    visits = [world.step(cycle).visits for cycle in (1, 2, 3)]
     assert not child.alive
     assert root.children[0] is child
     # root and child, child; root and the dead, then a birth; root, the dead and the new, the new
@@ -175,9 +176,9 @@ def test_a_tree_keeps_its_dead_and_walks_through_them() -> None:
 def test_a_cycle_of_nobody_records_zeros_and_takes_no_sample() -> None:
     metrics = Steady(Reading(100.0, 100.0, 0.0))
     world = Workload(death_threshold=200.0).model([], metrics, seed=0)
-    assert world.step(0)[0] == 0
+    assert world.step(0).population == 0
     metrics.refresh = lambda: pytest.fail("a sample was taken")  # type: ignore[method-assign]
-    assert world.step(1) == (0, 0, 0, 0.0)
+    assert world.step(1) == Record.of_nobody(None)
 
 
 def test_accumulated_groups_pay_who_is_left_of_them() -> None:
@@ -186,16 +187,16 @@ def test_accumulated_groups_pay_who_is_left_of_them() -> None:
     assert isinstance(world, World)
     for cycle in range(6):
         world.step(cycle)
-    root, *others = world.agents
+    root, *others = world.members
     for agent in others:
         agent.energy = 0.0
     world.step(6)
-    assert world.agents == [root]
+    assert world.members == [root]
     root.energy = expected = 80.0
     for group in world.groups:
         if root in group:
             expected += expected * 0.1
     held = len(world.groups)
-    assert world.step(7)[2] == held
+    assert world.step(7).groups == held
     assert 80.0 < expected < 200.0
     assert root.energy == pytest.approx(expected - 0.01 + 0.01 * reading.capacity - 10.0)
