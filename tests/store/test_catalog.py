@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from probes.ownership import Owner
 from store import open_catalog, schema
 from store.catalog import Catalog
 
@@ -219,7 +219,9 @@ def test_a_running_run_is_listed_and_its_rows_are_counted_live(
 ) -> None:
     done = make_run(tmp_path, run_id="0", cycles={"wall_ns": [1], "population": [1]})
     spool = make_spool(tmp_path, cycles=5, capacity=4, end=None)
-    (spool / "owner.pid").write_text(f"{os.getpid()}\n")
+    for name in ("owner.pid", "owner.lock"):
+        (spool / name).unlink()
+    owner = Owner.claim(spool)
     with open_catalog(tmp_path) as catalog:
         assert catalog.runs()["status"].to_pylist().count("running") == 1
         assert catalog.select() == [done]
@@ -238,3 +240,4 @@ def test_a_running_run_is_listed_and_its_rows_are_counted_live(
         where = "select distinct condition from cycles where run_id = $run order by 1"
         found = catalog.query(where, {"run": spool.name})
         assert [row["condition"] for row in found] == ["OFF-OFF", "ON-OFF"]
+    owner.release()

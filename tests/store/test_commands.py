@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from probes.ownership import Owner
 from store.__main__ import main
 
 COMMANDS = ("ls", "sql", "describe", "export", "verify", "refresh", "adopt", "import", "enrich")
@@ -211,7 +211,9 @@ def test_a_running_run_is_listed_and_left_alone(
     tmp_path: Path, make_spool: Callable[..., Path], run: Callable[..., tuple[int, str, str]]
 ) -> None:
     spool = make_spool(tmp_path, end=None)
-    (spool / "owner.pid").write_text(f"{os.getpid()}\n")
+    for name in ("owner.pid", "owner.lock"):
+        (spool / name).unlink()
+    owner = Owner.claim(spool)
     [row] = json.loads(run("ls", "--store", tmp_path, "--format", "json")[1])
     assert (row["run_id"], row["status"], row["n_cycles"]) == (spool.name, "running", None)
     assert json.loads(run("--live", "ls", "--store", tmp_path, "--format", "json")[1])[0]["n_cycles"] == 10
@@ -222,6 +224,7 @@ def test_a_running_run_is_listed_and_left_alone(
         code, out, err = run(*words)
         assert (code, out, len(err.splitlines())) == (2, "", 1)
     assert (spool / "job.json").exists()
+    owner.release()
 
 
 def test_export_writes_what_import_reads(
