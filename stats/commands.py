@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from stats import comparing, factorial, gates, judging, report
+from stats.text import Row
 from store.catalog import Catalog
 from store.selection import Selection
 
@@ -17,7 +18,7 @@ class Result(NamedTuple):
     """What a command found: its JSON documents (a line each where ``many``), rows and tables, and what gates name."""
 
     documents: Sequence[Document]
-    rows: Sequence[report.Row]
+    rows: Sequence[Row]
     table: Callable[..., str]
     names: Sequence[tuple[str, gates.Names]]
     many: bool = False
@@ -77,7 +78,7 @@ def compare(catalog: Catalog, arguments: argparse.Namespace) -> Result:
 
 
 def synergy(catalog: Catalog, arguments: argparse.Namespace) -> Result:
-    """Compute the synergy of two factors in the selected runs.
+    """Compute the synergy of factors in the selected runs.
 
     Raises
     ------
@@ -107,7 +108,7 @@ def _title(found: Document, by: str | None) -> str:
     return " ".join(filter(None, (found["experiment"], found["optimization"]))) if by else ""
 
 
-def _of_run(document: Document, by: str | None) -> list[report.Row]:
+def _of_run(document: Document, by: str | None) -> list[Row]:
     rows = report.verdict_rows(document)
     return [{by: document["selection"]["runs"][0], **row} for row in rows] if by else rows
 

@@ -1,26 +1,27 @@
-"""Synergy of two factors: is the effect of both together more than the sum of their effects alone?"""
+"""Synergy of factors: is the effect of all together more than the sum of their effects alone?"""
 
 from __future__ import annotations
 
 import json
 import math
-import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
+from string import ascii_uppercase
 from typing import Any, NamedTuple
 
+from stats.cells import CELL, Outcomes, Weights, beyond, cell, contrasts, interval, names, value
 from stats.comparable import Choice, Selected, pick
 from store.catalog import Catalog
 from store.schema import CONDITIONS
-
-CELLS = ("OFF-OFF", "ON-OFF", "OFF-ON", "ON-ON")
-CELL = re.compile(r"(ON|OFF)(-(ON|OFF))*")
 
 # The study's bound, in agents: |synergy| <= 0.1 of a mean population counts as additive.
 ADDITIVE_WITHIN = 0.1
 
 NUMERIC = tuple(c.name for c in CONDITIONS.columns if c.type in ("BIGINT", "DOUBLE") and c.name != "position")
+SHOWN = 6
+"""Missing cells that one note names."""
 POPULATION = tuple(name for name in NUMERIC if name.startswith("population"))
 
 OUTCOMES = """
@@ -52,6 +53,8 @@ class Entry:
     synergy: float
     fold_change: float | None
     classification: str
+    intervals: Mapping[str, list[float]]
+    """Of each effect and of ``synergy``, over replicates; what has no interval is absent, and a note says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +84,7 @@ def synergy(
     latest: bool = False,
     last: int | None = None,
 ) -> Synergy:
-    """Compute the factorial synergy of two factors, per experiment and optimization.
+    """Compute the factorial synergy of two or more factors, per experiment and optimization.
 
     Parameters
     ----------
@@ -95,8 +98,11 @@ def synergy(
     Returns
     -------
     Synergy
-        ``additive`` = y(OFF-OFF) + both effects; ``synergy`` = y(ON-ON) - additive, SYNERGISTIC above +0.1,
-        ANTAGONISTIC below -0.1, else ADDITIVE; ``fold_change`` = y(ON-ON)/y(OFF-OFF), ``None`` for a base of 0.
+        ``additive`` = y(all OFF) + every main effect; ``synergy`` = y(all ON) - additive, SYNERGISTIC above +0.1,
+        ANTAGONISTIC below -0.1, else ADDITIVE; ``fold_change`` = y(all ON)/y(all OFF), ``None`` for a base of 0.
+        ``effects`` holds the main effects and, from three factors on, the interactions of every order, named
+        ``a×b``, with the other factors off; of two factors the one interaction is ``synergy`` itself, of more it
+        is the sum of all interactions.  ``intervals`` are 95 %, by t over runs.
         What has no synergy has no entry, and a note that says why.
 
     Raises
@@ -115,7 +121,7 @@ def synergy(
         flaw = _flaw(key, rows, outcome)
         if flaw is None:
             entries.append(_entry(key, rows, outcome))
-        notes += _cautions(key, rows, outcome) if flaw is None else [flaw]
+        notes += [flaw] if flaw else _cautions(key, rows, entries[-1])
     if not notes and not entries:
         notes.append("the selected runs recorded no conditions; select a factorial experiment")
     if entries and outcome not in POPULATION:
@@ -137,37 +143,67 @@ def _grouped(rows: Iterable[Mapping[str, Any]]) -> dict[Key, list[Mapping[str, A
 
 def _flaw(key: Key, rows: Rows, outcome: str) -> str | None:
     """Return why these rows give no synergy, or None."""
-    names = list(dict.fromkeys(row["condition"] for row in rows))
-    factors = max((name.count("-") + 1 for name in names if CELL.fullmatch(name)), default=0)
-    if factors > 2:
-        return f"{_title(key)} has {factors} factors ({names[0]}, ...); synergy takes two: {_listed(CELLS)}"
-    missing = [cell for cell in CELLS if cell not in names]
-    if missing:
-        return f"{_title(key)} has the conditions {_listed(names)}; synergy also needs {_listed(missing)}"
-    unknown = [cell for cell in CELLS if not _values(rows, cell, outcome)]
+    found = list(dict.fromkeys(row["condition"] for row in rows))
+    sizes = sorted({name.count("-") + 1 for name in found if CELL.fullmatch(name)})
+    if len(sizes) > 1:
+        several = " and of ".join(map(str, sizes))
+        return f"{_title(key)} mixes cells of {several} factors ({_listed(found)}); select runs of one design"
+    missing = (name for name in names(max([2, *sizes])) if name not in found)
+    lacking = list(islice(missing, SHOWN + 1))
+    if lacking:
+        more = lacking[:SHOWN] + ["..."] * (len(lacking) > SHOWN)
+        return f"{_title(key)} has the conditions {_listed(found)}; synergy also needs {_listed(more)}"
+    unknown = [name for name in found if CELL.fullmatch(name) and not _values(rows, name, outcome)]
     if unknown:
         return f"{_title(key)} recorded no {outcome} in {_listed(unknown)}; choose another --outcome"
     return None
 
 
 def _entry(key: Key, rows: Rows, outcome: str) -> Entry:
-    cells = {cell: statistics.fmean(_values(rows, cell, outcome)) for cell in CELLS}
-    base = cells["OFF-OFF"]
-    effects = [cells["ON-OFF"] - base, cells["OFF-ON"] - base]
-    additive = base + effects[0] + effects[1]
-    beyond = cells["ON-ON"] - additive
+    factors = _factors(rows)
+    n = len(factors)
+    means = {name: statistics.fmean(_values(rows, name, outcome)) for name in names(n)}
+    base, together = means[cell(n, [])], means[cell(n, range(n))]
+    weights = contrasts(factors)
+    main = {name: means[cell(n, [place])] - base for place, name in enumerate(factors)}
+    additive = base + sum(main.values())
+    # Of two factors the one interaction is the synergy.
+    effects = main if n == 2 else {**{name: value(each, means) for name, each in weights.items()}, **main}
+    found = {**effects, "synergy": together - additive}
     return Entry(
         experiment=key.experiment,
         optimization=key.optimization,
         outcome=outcome,
         n_runs=len({row["run_id"] for row in rows}),
-        cells=cells,
-        effects=dict(zip(_factors(rows), effects, strict=True)),
+        cells=means,
+        effects=effects,
         additive=additive,
-        synergy=beyond,
-        fold_change=cells["ON-ON"] / base if base else None,
-        classification=_classify(beyond),
+        synergy=found["synergy"],
+        fold_change=together / base if base else None,
+        classification=_classify(found["synergy"]),
+        intervals=_intervals(found, {**weights, "synergy": beyond(n)}, _outcomes(rows, outcome)),
     )
+
+
+def _intervals(
+    found: Mapping[str, float], weights: Mapping[str, Weights], runs: Outcomes
+) -> dict[str, list[float]]:
+    """Return the bounds of what was found, as far from it as the contrast over runs says."""
+    bounds = {}
+    for name, y in found.items():
+        over = interval(weights[name], runs)
+        if over is not None and over.high is not None:
+            half = over.high - over.value
+            bounds[name] = [y - half, y + half]
+    return bounds
+
+
+def _outcomes(rows: Rows, outcome: str) -> Outcomes:
+    runs: dict[str, dict[str, float]] = {}
+    for row in rows:
+        if CELL.fullmatch(row["condition"]) and _known(row[outcome]):
+            runs.setdefault(row["run_id"], {})[row["condition"]] = float(row[outcome])
+    return runs
 
 
 def _classify(beyond: float) -> str:
@@ -176,12 +212,17 @@ def _classify(beyond: float) -> str:
     return "ANTAGONISTIC" if beyond < -ADDITIVE_WITHIN else "ADDITIVE"
 
 
-def _cautions(key: Key, rows: Rows, outcome: str) -> list[str]:
+def _cautions(key: Key, rows: Rows, entry: Entry) -> list[str]:
     notes = []
-    counts = {cell: len(_values(rows, cell, outcome)) for cell in CELLS}
+    counts = {name: len(_values(rows, name, entry.outcome)) for name in entry.cells}
     if len(set(counts.values())) > 1:
-        shown = _listed(f"{cell} {n}" for cell, n in counts.items())
+        shown = _listed(f"{name} {n}" for name, n in counts.items())
         notes.append(f"{_title(key)}: the cells rest on unequal numbers of runs ({shown})")
+    if len(entry.intervals) <= len(entry.effects):  # the synergy has one too
+        single = min(counts.values()) == 1
+        why = "a cell rests on n = 1 run" if single else "its runs hold different parts of the factorial"
+        which = "some effects are" if entry.intervals else "its effects are"
+        notes.append(f"{_title(key)}: {why}, so {which} without an interval; add replicates of every cell")
     if _one_order(rows):
         notes.append(
             f"{_title(key)}: every run had the conditions in the same order, so a drift of the process cannot be told "
@@ -198,17 +239,22 @@ def _one_order(rows: Rows) -> bool:
     return len(set(orders.values())) == 1 and all(len(order) > 1 for order in orders.values())
 
 
-def _values(rows: Rows, cell: str, outcome: str) -> list[float]:
-    found = (row[outcome] for row in rows if row["condition"] == cell)
-    return [float(value) for value in found if value is not None and math.isfinite(value)]
+def _values(rows: Rows, name: str, outcome: str) -> list[float]:
+    return [float(row[outcome]) for row in rows if row["condition"] == name and _known(row[outcome])]
 
 
-def _factors(rows: Rows) -> tuple[str, str]:
-    """Return the names of the factors: the mechanism that is on in ON-OFF alone, and the one in OFF-ON alone."""
-    alone = [_on(rows, "ON-OFF") - _on(rows, "OFF-ON"), _on(rows, "OFF-ON") - _on(rows, "ON-OFF")]
-    if all(len(names) == 1 for names in alone):
-        return min(alone[0]), min(alone[1])
-    return "A", "B"
+def _known(y: float | None) -> bool:
+    return y is not None and math.isfinite(y)
+
+
+def _factors(rows: Rows) -> list[str]:
+    """Return the names of the factors: the mechanism that is on where one factor is on, and in no other such cell."""
+    n = max(row["condition"].count("-") + 1 for row in rows if CELL.fullmatch(row["condition"]))
+    on = [_on(rows, cell(n, [place])) for place in range(n)]
+    alone = [on[place].difference(*(on[other] for other in range(n) if other != place)) for place in range(n)]
+    if all(len(found) == 1 for found in alone):
+        return [min(found) for found in alone]
+    return list(ascii_uppercase[:n])
 
 
 def _on(rows: Rows, cell: str) -> set[str]:

@@ -1,14 +1,17 @@
-"""Judgements as text: tables for a terminal, and the same in Markdown."""
+"""Judgements as text.
+
+Each ``*_table`` takes a judgement, or its JSON document, and a style: ``table`` for a terminal, ``markdown`` for a
+document.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from tabulate import tabulate
+from stats.text import Row, bounded, cell, grid, leaves
 
 Document = Mapping[str, Any]
-Row = dict[str, Any]
 
 QUANTITIES = (
     "speedup",
@@ -24,8 +27,6 @@ SHOWN = 100
 """Letters of a selection's predicates; a list of run ids has no end."""
 
 _COMMON = ("value", "low", "high", "p", "n_a", "n_b")
-_STYLES = {"table": "simple", "markdown": "github"}
-_WIDTHS = {"statistics": 28, "reason": 42, "more": 42}
 
 
 class Judged(Protocol):
@@ -36,57 +37,32 @@ class Judged(Protocol):
 
 
 def verdict_table(judgement: Judged | Document, *, style: str = "table") -> str:
-    """Return the verdicts, expected beside found, the level line and the notes as text.
-
-    Parameters
-    ----------
-    judgement : Judgement
-        The object, or its JSON document.
-    style : {"table", "markdown"}
-        For a terminal, or for a document.
-    """
-    document = _document(judgement)
-    heading = (
-        f"{_selection(document['selection'])}: profile {document['profile']}, variant {document['variant']}"
-    )
-    lines = [_drift(document.get("drift")), _level(document.get("level"))]
-    return _text(heading, verdict_rows(document), [line for line in lines if line], document, style)
+    """Return the verdicts, expected beside found, the level line and the notes as text."""
+    found = _document(judgement)
+    heading = f"{_selection(found['selection'])}: profile {found['profile']}, variant {found['variant']}"
+    return _text(found, style, [heading, verdict_rows(found)], [_level(found["level"])])
 
 
 def comparison_table(comparison: Judged | Document, *, style: str = "table") -> str:
-    """Return the quantities of a comparison, the joint verdict in its three forms and the notes as text.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        The object, or its JSON document.
-    style : {"table", "markdown"}
-        For a terminal, or for a document.
-    """
-    document = _document(comparison)
-    a, b = (_selection(document[side]) for side in ("a", "b"))
-    joint = ", ".join(f"{form}: {_said(found)}" for form, found in document["h2_h3_validated"].items())
+    """Return the quantities, the elimination table, the joint verdict in its three forms and the notes as text."""
+    found = _document(comparison)
+    a, b = (_selection(found[side]) for side in ("a", "b"))
+    joint = ", ".join(f"{form}: {_said(holds)}" for form, holds in found["h2_h3_validated"].items())
     line = f"h2 and h3 together the cause, by the study's three criteria: {joint}"
-    return _text(f"A = {a}\nB = {b}", comparison_rows(document), [line], document, style)
+    parts = [f"A = {a}\nB = {b}", comparison_rows(found), found["elimination"]]
+    return _text(found, style, parts, [line])
 
 
 def synergy_table(synergy: Judged | Document, *, style: str = "table") -> str:
-    """Return cells, effects and synergy of each experiment and the notes as text.
-
-    Parameters
-    ----------
-    synergy : Synergy
-        The object, or its JSON document.
-    style : {"table", "markdown"}
-        For a terminal, or for a document.
-    """
-    document = _document(synergy)
-    effects = [
-        f"{entry['experiment']}: "
-        + ", ".join(f"effect of {name} {_cell(y)}" for name, y in entry["effects"].items())
-        for entry in document["synergy"]
-    ]
-    return _text("", synergy_rows(document), effects, document, style)
+    """Return cells, effects and synergy of each experiment and the notes as text."""
+    found = _document(synergy)
+    rows, entries = synergy_rows(found), found["synergy"]
+    lines = [line for entry in entries for line in _effects(entry)]
+    if any(len(entry["cells"]) > 4 for entry in entries):  # eight columns of cells leave a screen no room
+        cells = {name for entry in entries for name in entry["cells"]}
+        rows = [{name: y for name, y in row.items() if name not in cells} for row in rows]
+        lines = [*(f"{_title(entry)}: {_listed(entry['cells'])}" for entry in entries), *lines]
+    return _text(found, style, [rows], lines)
 
 
 def verdict_rows(document: Document) -> list[Row]:
@@ -109,24 +85,24 @@ def verdict_rows(document: Document) -> list[Row]:
 
 def comparison_rows(document: Document) -> list[Row]:
     """Return one row per quantity, what is particular to it in ``more``."""
+    elsewhere = (*_COMMON, "predicted", "reason", "unit_of_inference")
     rows = []
     for name in QUANTITIES:
         found = document[name]
-        particular = {
-            key: y for key, y in found.items() if key not in (*_COMMON, "reason", "unit_of_inference")
-        }
-        row = {"quantity": name, **{key: found[key] for key in _COMMON}}
-        rows.append({**row, "more": dict(_leaves(particular)), "reason": found["reason"]})
+        particular = {key: y for key, y in found.items() if key not in elsewhere}
+        row = {"quantity": name, **{key: found[key] for key in _COMMON}, "predicted": found.get("predicted")}
+        rows.append({**row, "more": dict(leaves(particular)), "reason": found["reason"]})
     return rows
 
 
 def synergy_rows(document: Document) -> list[Row]:
-    """Return one row per experiment and optimization, a column for each cell."""
+    """Return one row per experiment and optimization, a column for each cell of any of them."""
     ends = ("additive", "synergy", "fold_change", "classification")
+    cells = dict.fromkeys(name for entry in document["synergy"] for name in entry["cells"])
     return [
         {
             **{name: entry[name] for name in ("experiment", "optimization", "outcome", "n_runs")},
-            **entry["cells"],
+            **{name: entry["cells"].get(name) for name in cells},
             **{name: entry[name] for name in ends},
         }
         for entry in document["synergy"]
@@ -137,50 +113,35 @@ def _document(judged: Judged | Document) -> Document:
     return judged if isinstance(judged, Mapping) else judged.to_json()
 
 
-def _text(heading: str, rows: Sequence[Row], lines: Sequence[str], document: Document, style: str) -> str:
-    notes = [f"note: {note}" for note in document["notes"]]
-    if style == "markdown":
-        notes = [f"- {note}" for note in document["notes"]]
-    below = "\n".join([*lines, *notes])
-    return "\n\n".join(part for part in (heading, _grid(rows, style), below) if part)
+def _text(document: Document, style: str, parts: Sequence[str | Sequence[Row]], lines: Sequence[str]) -> str:
+    """Return headings and grids, a blank line apart, and below them the lines and notes."""
+    mark = "- " if style == "markdown" else "note: "
+    below = "\n".join([*filter(None, lines), *(f"{mark}{note}" for note in document["notes"])])
+    texts = [part if isinstance(part, str) else grid(part, style) for part in parts]
+    return "\n\n".join(filter(None, [*texts, below]))
 
 
-def _grid(rows: Sequence[Row], style: str) -> str:
-    if not rows:
-        return ""
-    # A column that says nothing in any row only pushes the others off the screen.
-    columns = [name for name in rows[0] if any(row[name] not in (None, "", {}) for row in rows)]
-    cells = [[_cell(row[name]) for name in columns] for row in rows]
-    widths = [_WIDTHS.get(name) if style == "table" else None for name in columns]
-    return tabulate(
-        cells, headers=columns, tablefmt=_STYLES[style], disable_numparse=True, maxcolwidths=widths
-    )
+def _effects(entry: Document) -> Iterator[str]:
+    """Yield a line of main effects, and one for the interactions of each order."""
+    intervals = entry.get("intervals", {})
+    orders: dict[int, list[str]] = {}
+    for name, y in entry["effects"].items():
+        order = name.count("×")
+        what = name if order else f"effect of {name}"
+        orders.setdefault(order, []).append(f"{what} {bounded(y, intervals.get(name))}")
+    if "synergy" in intervals:
+        orders[0].append(f"synergy {bounded(entry['synergy'], intervals['synergy'])}")
+    for said in orders.values():
+        yield f"{_title(entry)}: {', '.join(said)}"
 
 
-def _cell(value: object) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, Mapping):
-        return _pairs(value)
-    if isinstance(value, float):
-        return f"{value:.6g}" if abs(value) < 1e6 else f"{value:.3e}"
-    return str(value)
+def _title(entry: Document) -> str:
+    mode = entry["optimization"]
+    return f"{entry['experiment']} ({mode})" if mode else str(entry["experiment"])
 
 
-def _pairs(values: Mapping[str, Any]) -> str:
-    return " ".join(f"{name}={_brief(value)}" for name, value in values.items() if value is not None)
-
-
-def _brief(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
+def _listed(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {cell(y)}" for name, y in values.items())
 
 
 def _selection(selection: Mapping[str, Sequence[str]]) -> str:
@@ -203,7 +164,3 @@ def _level(level: Mapping[str, Any] | None) -> str:
         return f"level: unknown, {level.get('reason')}"
     detail = f" ({level['detail']})" if level.get("detail") else ""
     return f"level: {level['share']:.1%} of the time is {level['account']}{detail}"
-
-
-def _drift(drift: Mapping[str, Any] | None) -> str:
-    return f"drift: {drift['verdict']}, {drift['reason']}" if drift else ""

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from scipy import stats as scipy_stats
 
-from stats.factorial import CELLS, synergy
+from stats.cells import cell, contrasts, names, value
+from stats.factorial import synergy
 from store.catalog import open_catalog
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "contracts" / "synergy.schema.json").read_text())
+CELLS = tuple(names(2))
 PAPER = dict(zip(CELLS, [13.974, 99.69066666666667, 99.72066666666667, 99.75333333333333], strict=True))
 ORDER = "every run had the conditions in the same order"
 
@@ -96,10 +100,41 @@ def test_orders_that_vary_need_no_caution(factorial):
     assert not factorial(PAPER, dict(reversed(PAPER.items())))["notes"]
 
 
+def test_two_factors_keep_two_effects_with_an_interval_over_runs(factorial):
+    others = {name: mean + k for k, (name, mean) in enumerate(PAPER.items())}
+    (entry,) = factorial(PAPER, others)["synergy"]
+    assert set(entry["effects"]) == {"energy_pooling", "reality_sources"}
+    assert set(entry["intervals"]) == {*entry["effects"], "synergy"}
+    mean, half = 85.71666666666667 + 0.5, 12.706204736 * 0.5
+    assert entry["intervals"]["energy_pooling"] == pytest.approx([mean - half, mean + half])
+
+
 def test_runs_of_one_condition_each_make_up_the_cells(factorial):
     document = factorial(*({name: mean} for name, mean in PAPER.items()))
-    assert document["synergy"][0]["synergy"] == pytest.approx(-85.684, abs=1e-9)
-    assert not document["notes"]
+    (entry,) = document["synergy"]
+    assert entry["synergy"] == pytest.approx(-85.684, abs=1e-9)
+    assert entry["intervals"] == {}
+    assert document["notes"] == [
+        "x: a cell rests on n = 1 run, so its effects are without an interval; add replicates of every cell"
+    ]
+
+
+def test_runs_of_one_condition_each_are_independent_groups(factorial):
+    samples = {name: [mean, mean + 1, mean + 3] for name, mean in PAPER.items()}
+    runs = [{name: y} for name, ys in samples.items() for y in ys]
+    (entry,) = factorial(*runs)["synergy"]
+    expected = scipy_stats.ttest_ind(samples["ON-OFF"], samples["OFF-OFF"], equal_var=False)
+    assert entry["intervals"]["energy_pooling"] == pytest.approx([*expected.confidence_interval()])
+    low, high = entry["intervals"]["synergy"]
+    assert low < entry["synergy"] < high
+
+
+def test_runs_of_different_parts_have_no_interval_where_they_differ(factorial):
+    half = {name: PAPER[name] for name in CELLS[:2]}
+    rest = {name: PAPER[name] for name in CELLS[2:]}
+    document = factorial(half, half, rest, rest)
+    assert not document["synergy"][0]["intervals"]
+    assert any("hold different parts of the factorial" in note for note in document["notes"])
 
 
 def test_cells_of_unequal_weight_are_said(factorial):
@@ -129,7 +164,12 @@ def test_outcome_that_is_no_number_is_refused_with_the_list(factorial):
     [
         (PAPER, {"outcome": "condition_wall_s"}, "recorded no condition_wall_s in OFF-OFF"),
         ({"OFF-OFF": 1.0, "ON-ON": 2.0}, {}, "also needs ON-OFF, OFF-ON"),
-        (dict.fromkeys(["OFF-OFF-OFF", "ON-OFF-OFF"], 1.0), {}, "has 3 factors"),
+        (
+            dict.fromkeys(["OFF-OFF-OFF", "ON-OFF-OFF"], 1.0),
+            {},
+            "also needs OFF-ON-OFF, ON-ON-OFF, OFF-OFF-ON, ON-OFF-ON, OFF-ON-ON, ON-ON-ON",
+        ),
+        (PAPER | {"OFF-OFF-OFF": 1.0}, {}, "mixes cells of 2 and of 3 factors"),
         ({"all": 1.0}, {}, "has the conditions all"),
         ({}, {}, "recorded no conditions"),
         (PAPER, {"where": "experiment = 'nowhere'"}, "selects no run"),
@@ -139,6 +179,7 @@ def test_outcome_that_is_no_number_is_refused_with_the_list(factorial):
         "not recorded",
         "missing cells",
         "three factors",
+        "two designs",
         "no factors",
         "no conditions",
         "empty",
@@ -156,3 +197,60 @@ def test_experiment_without_cells_is_noted_beside_one_that_has_them(tmp_path, ma
     document = factorial(PAPER, experiment="c255")
     assert len(document["synergy"]) == 1
     assert any(note.startswith("other has the conditions all") for note in document["notes"])
+
+
+FOUR = ("energy_pooling", "reality_sources", "spawn_throttling", "energy_recovery")
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_effects_rebuild_every_cell(n):
+    cells = dict(zip(names(n), random.Random(n).sample(range(1000), 2**n), strict=True))
+    effects = {name: value(weights, cells) for name, weights in contrasts(FOUR[:n]).items()}
+    for name, mean in cells.items():
+        on = {factor for factor, flag in zip(FOUR, name.split("-"), strict=False) if flag == "ON"}
+        inside = [y for effect, y in effects.items() if set(effect.split("×")) <= on]
+        assert cells[cell(n, [])] + sum(inside) == mean
+
+
+def test_four_factors_have_interactions_of_every_order(tmp_path, make_run):
+    rng = random.Random(4)
+    truth = {"energy_pooling": 3.0, "reality_sources×spawn_throttling": -2.0, "×".join(FOUR): 5.0}
+    for _ in range(3):
+        level = 10 + rng.gauss(0, 1)
+        means = {}
+        for name in names(4):
+            on = {factor for factor, flag in zip(FOUR, name.split("-"), strict=True) if flag == "ON"}
+            means[name] = level + sum(y for effect, y in truth.items() if set(effect.split("×")) <= on)
+        make_run(tmp_path, experiment="c263", conditions=conditions(means, FOUR))
+    with open_catalog(tmp_path) as catalog:
+        document = synergy(catalog).to_json()
+    jsonschema.validate(document, SCHEMA)
+    (entry,) = document["synergy"]
+    assert len(entry["effects"]) == 15
+    assert [name.count("×") for name in entry["effects"]] == [0] * 4 + [1] * 6 + [2] * 4 + [3]
+    assert entry["effects"] == pytest.approx(dict.fromkeys(entry["effects"], 0.0) | truth, abs=1e-9)
+    assert entry["additive"] == pytest.approx(entry["cells"]["OFF-OFF-OFF-OFF"] + 3)
+    assert entry["synergy"] == pytest.approx(3.0, abs=1e-9)
+    assert entry["intervals"]["energy_pooling"] == pytest.approx([3.0, 3.0]), "the runs' own levels cancel"
+
+
+def test_recorded_c262_gives_the_published_interactions(archive, tmp_path, capfd):
+    from store.__main__ import main as store_main
+
+    store = tmp_path / "data"
+    file = archive / "cycle262_h1h2h5_3way_factorial_results.json"
+    assert store_main(["import", str(file), "--store", str(store)]) == 0
+    capfd.readouterr()
+    with open_catalog(store) as catalog:
+        document = synergy(catalog).to_json()
+    jsonschema.validate(document, SCHEMA)
+    (entry,) = document["synergy"]
+    assert entry["effects"] == {
+        "energy_pooling": 0.0,
+        "reality_sources": pytest.approx(0.9663, abs=5e-5),
+        "energy_recovery": pytest.approx(0.9663, abs=5e-5),
+        "energy_pooling×reality_sources": 0.0,
+        "energy_pooling×energy_recovery": 0.0,
+        "reality_sources×energy_recovery": pytest.approx(-0.9663, abs=5e-5),
+        "energy_pooling×reality_sources×energy_recovery": 0.0,
+    }

@@ -48,7 +48,16 @@ def test_comparison_says_why_a_number_is_missing(catalog):
 def test_synergy_shows_cells_and_effects(catalog):
     text = synergy_table(synergy(catalog))
     assert all(cell in text for cell in CELLS)
-    assert "effect of A 2, effect of B 4" in text
+    assert "a: effect of A 2 [2, 2], effect of B 4 [4, 4], synergy 0 [0, 0]" in text
+
+
+def test_synergy_lines_name_the_optimization(tmp_path, make_run):
+    cycles = {"population": range(4), "condition": CELLS}
+    for mode in ("cached", "unoptimized"):
+        make_run(tmp_path / "modes", experiment="c256", optimization=mode, cycles=cycles)
+    with open_catalog(tmp_path / "modes") as catalog:
+        text = synergy_table(synergy(catalog))
+    assert all(f"c256 ({mode}): effect of A 1" in text for mode in ("cached", "unoptimized"))
 
 
 def test_numbers_keep_what_tells_them_apart():
