@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -13,6 +12,7 @@ from stats import commands, gates
 from stats.commands import Result
 from stats.hypotheses import PROTOCOL, variants
 from store.catalog import Catalog, open_catalog
+from store.commandline import guarded, muted
 from store.output import format_of, opened, plain, write_rows
 from store.selection import (
     VALUED,
@@ -51,15 +51,8 @@ GATE = "exit 1 if this holds, or cannot be told: a name, one of = != < <= > >=, 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 a gate tripped, 2 refused, 130 after Ctrl-C."""
-    try:
-        arguments = _parser().parse_args(subcommand_first(sys.argv[1:] if argv is None else argv, OPTIONS))
-        return _run(arguments)
-    except SystemExit as end:  # argparse's --help and errors
-        return end.code if isinstance(end.code, int) else 2
-    except KeyboardInterrupt:
-        return _refused("interrupted", 130)
-    except (ValueError, OSError) as error:
-        return _refused(_sentence(error), 2)
+    words = sys.argv[1:] if argv is None else argv
+    return guarded(lambda: _run(_parser().parse_args(subcommand_first(words, OPTIONS))))
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -73,7 +66,7 @@ def _run(arguments: argparse.Namespace) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough; the gates still count
-        _mute()
+        muted(0)
     _say(sentences)
     return 1 if sentences else 0
 
@@ -81,26 +74,6 @@ def _run(arguments: argparse.Namespace) -> int:
 def _unreadable(problems: Sequence[str]) -> Sequence[str]:
     more = len(problems) - 2
     return problems if more < 1 else [*problems[:2], f"{more} more; `python -m store verify` lists them"]
-
-
-def _refused(sentence: str, code: int) -> int:
-    _say([sentence])
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError, AttributeError):
-        _mute()
-    return code
-
-
-def _mute() -> None:
-    """Let nothing more go to stdout: the interpreter flushes it at exit."""
-    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - lives until exit
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return " ".join(str(error).split())
 
 
 def _write(result: Result, arguments: argparse.Namespace) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 from store import commands
+from store.commandline import guarded
 from store.selection import (
     Parser,
     add_out_argument,
@@ -35,33 +35,12 @@ VALUED = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 2 refused in one sentence, 130 after Ctrl-C."""
-    try:
-        arguments = _parser().parse_args(subcommand_first(sys.argv[1:] if argv is None else argv, VALUED))
-        code: int = arguments.command(arguments)
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except SystemExit as end:  # argparse's --help and errors
-        code = end.code if isinstance(end.code, int) else 2
-    except BrokenPipeError:  # the reader has seen enough
-        code = _muted(0)
-    except KeyboardInterrupt:
-        code = _refused("interrupted", 130)
-    except (ValueError, OSError) as error:
-        code = _refused(commands.sentence(error), 2)
-    return code
+    return guarded(lambda: _run(sys.argv[1:] if argv is None else argv))
 
 
-def _refused(sentence: str, code: int) -> int:
-    commands.note(sentence)
-    return _muted(code)
-
-
-def _muted(code: int) -> int:
-    """Let nothing more go to stdout: it may be closed or full, and the interpreter flushes it at exit."""
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError, AttributeError):
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - lives until exit
+def _run(argv: Sequence[str]) -> int:
+    arguments = _parser().parse_args(subcommand_first(argv, VALUED))
+    code: int = arguments.command(arguments)
     return code
 
 

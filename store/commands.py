@@ -19,6 +19,7 @@ from probes import ownership
 from store import enriching, maintenance, manifest, output, publishing, raw, schema
 from store.adopting import adopt
 from store.catalog import Catalog, open_catalog
+from store.commandline import note, sentence
 from store.selection import Selection
 
 LISTED = (
@@ -30,18 +31,6 @@ DONE = """
 -- one row per run with cycles: (run_id, n_cycles)
 select run_id, count(*) as n_cycles from cycles where process = 0 group by run_id
 """
-
-
-def note(text: str) -> None:
-    """Say one sentence on stderr: stdout is for results."""
-    sys.stderr.write(f"{text}\n")
-
-
-def sentence(error: Exception) -> str:
-    """Return what an exception says, in one line."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error) or type(error).__name__
 
 
 def _open(arguments: argparse.Namespace) -> Catalog:
