@@ -176,6 +176,7 @@ def adopt_(arguments: argparse.Namespace) -> int:
             f"{arguments.spool} belongs to a run that lives, is younger than a minute, or lies where locks do "
             "not work; wait for its end, or add --force if it has ended"
         )
+    maintenance.refresh_catalog(spool.parent.parent, note)
     _write_ids(arguments, [run_id])
     return 0
 
@@ -213,6 +214,8 @@ def import_(arguments: argparse.Namespace) -> int:
         for remark in result.notes:
             note(f"{path.name}: {remark}" if len(arguments.files) > 1 else remark)
         ids.extend(result.run_ids)
+    if ids:
+        maintenance.refresh_catalog(arguments.store, note)
     _write_ids(arguments, ids)
     return code
 
@@ -233,6 +236,8 @@ def enrich(arguments: argparse.Namespace) -> int:
         found = enriching.enrich(arguments.store, ids, values, source=source)
     else:
         found = enriching.enrich(arguments.store, ids, _pairs(arguments.set), source={"by": "--set"})
+    if found:
+        maintenance.refresh_catalog(arguments.store, note)
     _write_ids(arguments, found)
     return 0
 

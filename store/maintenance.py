@@ -42,7 +42,7 @@ def refresh(root: Path, *, note: Callable[[str], None] | None = None) -> list[st
     """
     note = note or _silent
     adopted = [run_id for spool in _leftover(root) if (run_id := _adopt(root, spool, note)) is not None]
-    _refresh_catalog(root, note)
+    refresh_catalog(root, note)
     return adopted
 
 
@@ -88,7 +88,8 @@ def _adopt(root: Path, spool: Path, note: Callable[[str], None]) -> str | None:
     return None if before else run_id
 
 
-def _refresh_catalog(root: Path, note: Callable[[str], None]) -> None:
+def refresh_catalog(root: Path, note: Callable[[str], None]) -> None:
+    """Rebuild the foreign clients' catalog if it is missing, stale, moved or corrupt."""
     runs, problems = manifest.survey(root)
     for problem in problems:
         note(problem)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import psutil
 import pytest
 
@@ -312,3 +313,14 @@ def test_ctrl_c_ends_a_query_with_130(endless: str, store: Path, tmp_path: Path)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()
     assert (process.returncode, err) == (130, "interrupted\n")
+
+
+def test_import_leaves_the_catalog_of_foreign_clients_up_to_date(tmp_path):
+    document = {"metadata": {"cycle": 900}, "conditions": {"OFF-OFF": {"population_history": [1, 2]}}}
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps(document))
+    store = tmp_path / "store"
+    assert main(["import", str(file), "--store", str(store)]) == 0
+    with duckdb.connect(str(store / "catalog.duckdb"), read_only=True) as client:
+        assert client.execute("select experiment, status from runs").fetchall() == [("c900", "imported")]
+        assert client.execute("select count(*) from cycles").fetchall() == [(2,)]
