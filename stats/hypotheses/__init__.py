@@ -4,7 +4,8 @@ A new one is a module with ``CLAIM``, ``EXPECTED``, ``Thresholds``, ``VARIANTS``
 ``conf/hypothesis`` and its test.
 
 The study published its tests five times, and no two agree.  A module holds one function for each kind of test, with
-explicit arguments, and in ``VARIANTS`` a preset for each publication that differs from the protocol.
+explicit arguments, and in ``VARIANTS`` a preset for each publication that differs from the protocol.  Readings from
+outside, of which nobody knows the cycle, count over time and by their number.
 """
 
 from __future__ import annotations

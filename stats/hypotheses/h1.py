@@ -33,7 +33,7 @@ select
     (cycles.net_ns / 1e6)::double as y
 from runs
 cross join (values ('cpu'), ('mem')) as load (signal)
-left join samples on samples.run_id = runs.run_id and samples.cycle >= 0
+left join samples on samples.run_id = runs.run_id and coalesce(samples.cycle, 0) >= 0
 left join cycles on cycles.run_id = samples.run_id and cycles.cycle = samples.cycle
     and coalesce(cycles.process, 0) = 0
 """
@@ -46,7 +46,7 @@ select
     (samples.t_ns / 1e9)::double as y
 from runs
 cross join (values ('cpu'), ('mem')) as load (signal)
-left join samples on samples.run_id = runs.run_id and samples.cycle >= 0
+left join samples on samples.run_id = runs.run_id and coalesce(samples.cycle, 0) >= 0
 """
 
 # From one cycle to the next, so that a drift of the level is no spread.

@@ -29,7 +29,7 @@ SOURCE = "the probe memory records it, at its own rate"
 SAMPLE = """
 -- one row per cycle with a reading (one of NULLs for a run without any): (grp, x = cycle, y = RSS [2^20 bytes])
 select runs.run_id || '/rss' as grp, samples.cycle::double as x, samples.memory_rss_mb::double as y
-from runs left join samples on samples.run_id = runs.run_id and samples.cycle >= 0
+from runs left join samples on samples.run_id = runs.run_id and coalesce(samples.cycle, 0) >= 0
 """
 
 SAMPLE_OVER_TIME = """
@@ -38,15 +38,15 @@ select
     runs.run_id || '/rss' as grp,
     (samples.t_ns / 1e9)::double as x,
     samples.memory_rss_mb::double as y
-from runs left join samples on samples.run_id = runs.run_id and samples.cycle >= 0
+from runs left join samples on samples.run_id = runs.run_id and coalesce(samples.cycle, 0) >= 0
 """
 
 SAMPLE_BY_SNAPSHOT = """
 -- one row per reading (one of NULLs for a run without any): (grp, x = its number, y = RSS [2^20 bytes])
 with snapshot as (
-    select run_id, row_number() over (partition by run_id order by cycle) - 1 as number, memory_rss_mb
+    select run_id, row_number() over (partition by run_id order by cycle, t_ns) - 1 as number, memory_rss_mb
     from samples
-    where cycle >= 0 and memory_rss_mb is not null
+    where coalesce(cycle, 0) >= 0 and memory_rss_mb is not null
 )
 select runs.run_id || '/rss' as grp, snapshot.number::double as x, snapshot.memory_rss_mb::double as y
 from runs left join snapshot on snapshot.run_id = runs.run_id
@@ -62,7 +62,7 @@ with proportional as (
     group by run_id, cycle
 )
 select runs.run_id || '/rss' as grp, samples.cycle::double as x, samples.memory_rss_mb::double as y
-from runs left join samples on samples.run_id = runs.run_id and samples.cycle >= 0
+from runs left join samples on samples.run_id = runs.run_id and coalesce(samples.cycle, 0) >= 0
 union all
 select runs.run_id || '/pss' as grp, proportional.cycle::double as x, proportional.pss_mb::double as y
 from runs left join proportional on proportional.run_id = runs.run_id

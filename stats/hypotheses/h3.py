@@ -31,15 +31,15 @@ select
     runs.run_id || '/latency' as grp,
     (samples.call_count / 1000.0)::double as x,
     samples.call_latency_ms::double as y
-from runs left join samples on samples.run_id = runs.run_id and samples.cycle >= 0
+from runs left join samples on samples.run_id = runs.run_id and coalesce(samples.cycle, 0) >= 0
 """
 
 SAMPLE_BY_SNAPSHOT = """
 -- one row per reading (one of NULLs for a run without any): (grp, x = its number, y = latency [ms])
 with snapshot as (
-    select run_id, row_number() over (partition by run_id order by cycle) - 1 as number, call_latency_ms
+    select run_id, row_number() over (partition by run_id order by cycle, t_ns) - 1 as number, call_latency_ms
     from samples
-    where cycle >= 0 and call_latency_ms is not null
+    where coalesce(cycle, 0) >= 0 and call_latency_ms is not null
 )
 select runs.run_id || '/latency' as grp, snapshot.number::double as x, snapshot.call_latency_ms::double as y
 from runs left join snapshot on snapshot.run_id = runs.run_id

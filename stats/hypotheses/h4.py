@@ -31,7 +31,7 @@ select
     case sensor.signal when 'temp' then samples.cpu_temp_celsius else samples.cpu_freq_mhz end::double as y
 from runs
 cross join (values ('temp'), ('freq')) as sensor (signal)
-left join samples on samples.run_id = runs.run_id and samples.cycle >= 0
+left join samples on samples.run_id = runs.run_id and coalesce(samples.cycle, 0) >= 0
 """
 
 SAMPLE_AGAINST_CYCLE_TIME = """
@@ -42,7 +42,7 @@ select
     case sensor.signal when 'temp' then samples.cpu_temp_celsius else samples.cpu_freq_mhz end::double as y
 from runs
 cross join (values ('temp'), ('freq')) as sensor (signal)
-left join samples on samples.run_id = runs.run_id and samples.cycle >= 0
+left join samples on samples.run_id = runs.run_id and coalesce(samples.cycle, 0) >= 0
 left join cycles on cycles.run_id = samples.run_id and cycles.cycle = samples.cycle
     and coalesce(cycles.process, 0) = 0
 """

@@ -21,7 +21,8 @@ def found(tmp_path: Path, make_run: Callable[..., str]) -> Callable[..., Finding
         root = tmp_path / f"store{len(list(tmp_path.iterdir()))}"
         root.mkdir()
         for readings in planted.get("probes", {}).values():
-            readings.setdefault("t_ns", [10**9 * (cycle + 2) for cycle in readings["cycle"]])
+            if "t_ns" not in readings:
+                readings["t_ns"] = [10**9 * (cycle + 2) for cycle in readings["cycle"]]
         run_id = make_run(root, **planted)
         test = criterion(hypothesis, variant)
         with open_catalog(root) as catalog:

@@ -127,3 +127,22 @@ def test_over_time_a_run_that_slows_down_bends_its_own_memory(found):
     assert finding.statistics["delta_r2"] == pytest.approx(r2[1] - r2[0], abs=1e-9)
     assert "over time, bending downwards" in finding.reason
     assert found("h2", **run).statistics["delta_r2"] == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("variant", "verdict", "reason"),
+    [
+        ("protocol", "UNTESTABLE", "no cycle was recorded"),
+        ("manuscript_summary", "REFUTED", "over time"),
+        ("code", "REFUTED", "over snapshot"),
+    ],
+)
+def test_readings_of_no_known_cycle_count_over_time_and_by_number(found, variant, verdict, reason):
+    # Resident sizes [MB] of the study's C256, read from outside with ps; a fifth, made up, makes it enough.
+    readings = {
+        "cycle": [None] * 5,
+        "t_ns": [int(h * 3.6e12) for h in (1, 10, 20, 27, 40)],
+        "rss_bytes": [int(MIB * mb) for mb in (44.8, 33.8, 29.1, 27.2, 15.0)],
+    }
+    finding = found("h2", variant=variant, probes={"memory": readings})
+    assert (finding.verdict, reason in finding.reason) == (verdict, True), finding.reason
