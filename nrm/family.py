@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from nrm.agent import ROOT_ENERGY, Agent, descent
 from nrm.observing import Census
@@ -38,13 +38,20 @@ class Family:
         if self._walk is None:
             self._walk = list(descent(self.agents)) if self._recursion else list(self.agents)
         phase = self.oscillator
-        steps = zip(self._walk, self._oscillation, self._metrics.capacities(), strict=False)
+        steps = zip(self._walk, self._oscillation, self._metrics.visits(self._own_visits), strict=False)
         for agent, phase, capacity in steps:
             agent.phase = phase
             energy = (agent.energy - 0.01) + 0.01 * capacity
             agent.energy = ENERGY_MAX if energy > ENERGY_MAX else max(energy, 0.0)
         self.oscillator = phase
         return len(self._walk)
+
+    def _own_visits(self) -> Iterator[bool]:
+        """Tell of each visit of the walk whether the agent is visited for itself, or as a descendant."""
+        for agent in self.agents:
+            yield True
+            if self._recursion:
+                yield from (False for _ in descent(agent.children))
 
     def bear(self, parent: Agent | None = None, *, energy: float | None = None) -> Agent:
         """Give birth to a root, or to a child with this energy, by default what the machine has left."""

@@ -6,7 +6,7 @@ Every order of operations is literal: recorded trajectories are reproduced bit f
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import cycle
 from typing import NamedTuple, Protocol
 
@@ -39,19 +39,45 @@ class Reading(NamedTuple):
         return (100 - self.cpu_percent) + (100 - self.memory_percent)
 
 
+class Levels(Protocol):
+    """A reading as its users see it; one that is taken into a buffer holds only until the next sample."""
+
+    @property
+    def cpu_percent(self) -> float:
+        """Share of the CPUs' time in use."""
+
+    @property
+    def memory_percent(self) -> float:
+        """Share of the memory in use."""
+
+    @property
+    def disk_percent(self) -> float:
+        """Share of the root file system in use."""
+
+    @property
+    def capacity(self) -> float:
+        """What the machine has left, 0 to 200."""
+
+
 class Metrics(Protocol):
-    """Where a simulation learns how busy the machine is."""
+    """Where a simulation learns how busy the machine is.
+
+    ``per_visit`` says that nothing is shared, so that the root is born from a sample before cycle 0.
+    """
 
     per_visit: bool
 
     def refresh(self) -> None:
         """Begin a cycle."""
 
-    def read(self) -> Reading:
+    def read(self) -> Levels:
         """Return the reading that a birth uses."""
 
     def capacities(self) -> Iterator[float]:
-        """Yield one capacity per visit, without end."""
+        """Yield one capacity per agent that asks for itself, without end."""
+
+    def visits(self, own: Callable[[], Iterable[bool]]) -> Iterator[float]:
+        """Yield one capacity per visit of a walk; ``own`` tells, if called, which agents are visited for themselves."""
 
 
 def oscillation() -> Iterator[Phase]:
@@ -63,7 +89,7 @@ def oscillation() -> Iterator[Phase]:
         yield along_pi, along_e, along_phi
 
 
-def birth_phase(reading: Reading, oscillator: Phase) -> Phase:
+def birth_phase(reading: Levels, oscillator: Phase) -> Phase:
     """Return the phase of an agent born under this reading while the oscillator stands there."""
     return (
         (((reading.cpu_percent / 100) * (2 * math.pi)) % TAU + oscillator[0]) % TAU,

@@ -5,17 +5,19 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nrm.persistence import Rows
+from nrm.persistence import JOURNALS, SYNCHRONOUS, Rows
 from nrm.substrate import Reading
 from nrm.workload import Workload
 from probes.protocols import Condition, Scene
 
 UNOPTIMIZED = {"sampling": "per_visit", "persist": "sqlite", "persist_pairs": True}
+READING = Reading(1.0, 2.0, 3.0)
 
 
 def _query(path: Path, sql: str) -> list[tuple[Any, ...]]:
@@ -92,14 +94,119 @@ def test_the_transaction_is_part_of_the_samples_time(
     assert totals == [0, 1, 2]
 
 
-@pytest.mark.parametrize(("journal", "left"), [("wal", "wal"), ("delete", "delete"), ("truncate", "delete")])
-def test_the_journal_is_the_one_asked_for(tmp_path: Path, journal: str, left: str) -> None:
+TRANSACTIONS_OF_A_FILE = 24
+"""Offset of the count in the file's header (https://sqlite.org/fileformat2.html#file_change_counter); WAL leaves it."""
+
+
+def _transactions(path: Path) -> int:
+    with path.open("rb") as file:
+        file.seek(TRANSACTIONS_OF_A_FILE)
+        return int.from_bytes(file.read(4), "big")
+
+
+@pytest.mark.parametrize("keep", [False, True], ids=["new connections", "one connection"])
+@pytest.mark.parametrize("journal", [journal for journal in JOURNALS if journal != "wal"])
+def test_every_row_is_a_transaction_of_its_own(tmp_path: Path, journal: str, keep: bool) -> None:
     path = tmp_path / "rows"
-    rows = Rows(path, journal=journal, synchronous="off", keep_connection=False)
-    rows.sample(Reading(1.0, 2.0, 3.0))
+    rows = Rows(path, journal=journal, synchronous="off", keep_connection=keep)
+    before = _transactions(path)
+    rows.sample(READING)
+    rows.birth(0, None, 130.0)
+    rows.pair(0, 1, 0.9)
+    rows.sample(READING)
+    assert _transactions(path) == before + 4
+    assert [_count(path, table) for table in ("samples", "births", "pairs")] == [2, 1, 1]
+    rows.close()
+
+
+@pytest.mark.parametrize(
+    ("journal", "beside", "left"),
+    [
+        ("delete", {}, "delete"),
+        ("truncate", {"rows-journal": 0}, "delete"),
+        ("persist", {"rows-journal": 512}, "delete"),
+        ("memory", {}, "delete"),
+        ("off", {}, "delete"),
+        ("wal", {"rows-wal": 4096, "rows-shm": 4096}, "wal"),
+    ],
+)
+def test_the_journal_is_the_one_asked_for(
+    tmp_path: Path, journal: str, beside: dict[str, int], left: str
+) -> None:
+    path = tmp_path / "rows"
+    rows = Rows(path, journal=journal, synchronous="off", keep_connection=True)
+    rows.sample(READING)
+    sizes = {file.name: file.stat().st_size for file in tmp_path.iterdir() if file != path}
+    assert sizes.keys() == beside.keys()
+    assert all(
+        min(sizes[name], least) == least and bool(sizes[name]) == bool(least)
+        for name, least in beside.items()
+    )
     rows.close()
     assert _query(path, "pragma journal_mode") == [(left,)]  # only WAL is a property of the file
     assert _count(path, "samples") == 1
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Let every connection tell, when it closes, its journal and how it synchronises; return the list it fills."""
+    told: list[tuple[str, int]] = []
+
+    class Telling(sqlite3.Connection):
+        def close(self) -> None:
+            (journal,), (synchronous,) = (
+                self.execute(f"pragma {name}").fetchone() for name in ("journal_mode", "synchronous")
+            )
+            told.append((journal, synchronous))
+            super().close()
+
+    monkeypatch.setattr("nrm.persistence.sqlite3.connect", partial(sqlite3.connect, factory=Telling))
+    return told
+
+
+@pytest.mark.parametrize("keep", [False, True], ids=["new connections", "one connection"])
+@pytest.mark.parametrize("journal", JOURNALS)
+@pytest.mark.parametrize("synchronous", SYNCHRONOUS)
+def test_journal_and_synchronous_are_in_effect_when_a_row_is_written(
+    tmp_path: Path, told: list[tuple[str, int]], journal: str, synchronous: str, keep: bool
+) -> None:
+    rows = Rows(tmp_path / "rows", journal=journal, synchronous=synchronous, keep_connection=keep)
+    told.clear()
+    rows.sample(READING)
+    rows.birth(0, None, 130.0)
+    rows.close()
+    numbers = {"off": 0, "normal": 1, "full": 2, "extra": 3}
+    assert told == [(journal, numbers[synchronous])] * (1 if keep else 2)
+
+
+def test_a_file_left_in_wal_is_turned_back(tmp_path: Path, told: list[tuple[str, int]]) -> None:
+    for journal in ("wal", "delete"):
+        rows = Rows(tmp_path / "rows", journal=journal, synchronous="full", keep_connection=False)
+        rows.sample(READING)
+        assert told[-1] == (journal, 2)
+    assert _count(tmp_path / "rows", "samples") == 2
+
+
+def test_a_journal_that_is_not_to_be_had_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    in_memory = sqlite3.connect
+    monkeypatch.setattr("nrm.persistence.sqlite3.connect", lambda _: in_memory(":memory:"))
+    with pytest.raises(
+        OSError, match=r"^optimization\.journal='wal' is not to be had: SQLite keeps to 'memory'"
+    ):
+        Rows(tmp_path / "rows", journal="wal", synchronous="full", keep_connection=False)
+
+
+def test_the_path_given_is_the_file_written(
+    tmp_path: Path, scene: Scene, condition: Callable[..., Condition], psutil_calls: list[Any]
+) -> None:
+    here, name = tmp_path / "elsewhere" / "rows.db", "own.db"
+    here.parent.mkdir()
+    for path in (str(here), name):
+        workload = Workload(max_agents=2, optimization={"persist": "sqlite", "path": path})
+        for _ in range(2):  # conditions add to one file
+            _run(workload, condition(cycles=3), scene)
+    assert _count(here, "samples") == _count(scene.scratch / name, "samples") == 6
+    assert not (scene.scratch / "samples.sqlite").exists()
 
 
 def test_sqlites_defaults_are_the_studys(tmp_path: Path) -> None:
@@ -107,8 +214,28 @@ def test_sqlites_defaults_are_the_studys(tmp_path: Path) -> None:
     assert _query(tmp_path / "rows", "pragma journal_mode") == [("delete",)]
 
 
-def test_a_path_in_no_directory_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        FileNotFoundError, match=r"^optimization\.path='.*none/rows' lies in no directory; create"
-    ):
-        Rows(tmp_path / "none" / "rows", journal="delete", synchronous="full", keep_connection=False)
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("{}/none/rows", "lies in no directory; create {}/none or leave the key out"),
+        ("{}/notes.txt", "is no SQLite file; give one that is, or a new name"),
+        ("{}", "is no SQLite file; give one that is, or a new name"),
+        (
+            "below/rows",
+            "lies below the run's scratch directory, which is empty; give a file name or an absolute path",
+        ),
+        (
+            "..",
+            "lies below the run's scratch directory, which is empty; give a file name or an absolute path",
+        ),
+    ],
+    ids=["no directory", "other file", "directory", "below", "above"],
+)
+def test_a_path_that_no_row_could_be_written_to_is_refused_before_anything_runs(
+    tmp_path: Path, name: str, sentence: str
+) -> None:
+    (tmp_path / "notes.txt").write_text("a file of somebody's own")
+    path = name.format(tmp_path)
+    with pytest.raises(ValueError) as refusal:  # noqa: PT011 (the whole sentence is compared)
+        Workload(optimization={"persist": "sqlite", "path": path})
+    assert str(refusal.value) == f"optimization.path={path!r} {sentence.format(tmp_path)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import Any
 
 import psutil
@@ -83,7 +83,7 @@ def test_a_sample_is_five_calls_in_their_order(meters: Any, psutil_calls: list[A
 
 def test_constant_metrics_replace_the_values_and_not_the_calls(meters: Any, psutil_calls: list[Any]) -> None:
     constant = Reading(2.24, 71.67, 0.0)
-    sampler = Sampler(Policy(sampling="per_visit"), meters, constant=constant)
+    sampler = Sampler(Policy(sampling="per_visit"), meters, values=repeat(constant))
     assert sampler.read() == constant
     assert len(psutil_calls) == 6
     assert meters.sampling_calls == 1
