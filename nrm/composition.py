@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from nrm.agent import Agent, Member
 from nrm.pattern_memory import Event
-from nrm.substrate import TIE, Phase, magnitude, plain_sum
+from nrm.substrate import TIE, Phase, magnitude
 
 RESONANCE = 0.85
 """The similarity from which two agents are linked, where nothing else is asked for."""
@@ -113,7 +113,7 @@ def similarity_mean(phases: Sequence[Phase]) -> float:
 
 def cosine_mean(angles: Sequence[float]) -> float:
     """Return the mean cosine of the differences of all pairs of at least two angles, in O(n)."""
-    x, y, n = plain_sum(map(math.cos, angles)), plain_sum(map(math.sin, angles)), len(angles)
+    x, y, n = math.fsum(map(math.cos, angles)), math.fsum(map(math.sin, angles)), len(angles)
     return ((x * x + y * y - n) / 2) / (n * (n - 1) / 2)
 
 
@@ -125,7 +125,7 @@ def _events(
             tuple([agent.ident for agent in group]),  # in order of birth: sorted
             mean(group),
             cycle,
-            plain_sum([agent.energy for agent in group]),
+            math.fsum([agent.energy for agent in group]),
         )
         for group in groups
     ]

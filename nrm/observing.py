@@ -147,10 +147,13 @@ class Compositions:
         """Take this cycle's groups, all at once."""
         memory, before = self._memory, self._before
         if memory is None:
-            self.new = sum(event.members not in before for event in events)
             self._before = {event.members for event in events}
+            self.new = len(self._before - before)
         else:
             self.new = sum(not memory.meet(event) for event in events)
-        pairs = [len(event.members) * (len(event.members) - 1) // 2 for event in events]
-        similarities = sum(n * event.similarity_mean for n, event in zip(pairs, events, strict=True))
-        self.similarity_mean = similarities / sum(pairs) if pairs else None
+        pairs, similarities = 0, 0.0
+        for event in events:
+            n = len(event.members)
+            pairs += n * (n - 1) // 2
+            similarities += event.similarity_mean * (n * (n - 1) // 2)
+        self.similarity_mean = similarities / pairs if pairs else None

@@ -13,8 +13,6 @@ from nrm.sampling import Policy
 PSUTIL_S = 0.000166
 COMMIT_S = 0.00084
 PAIR_COMMIT_S = 0.00103
-KEPT = 0.43
-"""What a commit takes of that where the connection is kept: 0.56 of 1.29 ms (ext4, medians of 400)."""
 OVERSLEEP = 1.012
 """A blocking interval of 0.1 s takes 0.1012 s: it wakes late and reads the clocks twice."""
 
@@ -46,8 +44,11 @@ class Tally(NamedTuple):
         return Tally(*(mine + times * its for mine, its in zip(self, other, strict=True)))
 
 
-def tally(model: Counted, cycles: int, max_agents: int) -> Tally:
-    """Count over so many cycles: step the model until nothing changes any more, then multiply."""
+def tally(model: Counted, cycles: int, max_agents: int | None) -> Tally:
+    """Count over so many cycles: step the model until nothing changes any more, then multiply.
+
+    Without ``max_agents`` a population that stays as it is says nothing of what comes.
+    """
     total = last = Tally()
     done = 0
     for last, steady in islice(_tallies(model, max_agents), cycles):
@@ -58,7 +59,7 @@ def tally(model: Counted, cycles: int, max_agents: int) -> Tally:
     return total.plus(last._replace(births=0), cycles - done)
 
 
-def _tallies(model: Counted, max_agents: int) -> Iterator[tuple[Tally, bool]]:
+def _tallies(model: Counted, max_agents: int | None) -> Iterator[tuple[Tally, bool]]:
     """Yield each cycle's counts, and whether all later ones repeat them: at the cap, none born, visits as before."""
     population, visits, born, cycle = 1, 0, 0, 0
     while True:
@@ -84,16 +85,14 @@ def planned_s(
     count : callable
         Counts visits, births and pairs; asked only where a cost hangs on them.
     readers : int
-        Mechanisms for which each agent takes a sample of its own every cycle, where nothing is shared.
+        Mechanisms for which each agent takes a sample of its own every cycle, where sampling is per visit.
     pooling : bool
         Whether agents are compared.
     """
     commits = policy.persist == "sqlite"
-    counts = Tally() if policy.shared and not commits else count()
-    requests = counts.visits + counts.births + readers * counts.agents
-    samples = policy.samples(cycles=cycles, requests=requests, descendants=counts.visits - counts.agents)
-    commit = (KEPT if policy.keep_connection else 1.0) * commits
-    a_sample_s = PSUTIL_S + OVERSLEEP * (policy.cpu_interval_s or 0.0) + COMMIT_S * commit
-    births_s = COMMIT_S * counts.births * commit
-    pairs_s = PAIR_COMMIT_S * counts.pairs * commit * (policy.pairs and pooling)
+    counts = count() if policy.per_visit or commits else Tally()
+    samples = counts.visits + counts.births + readers * counts.agents if policy.per_visit else cycles
+    a_sample_s = PSUTIL_S + OVERSLEEP * (policy.cpu_interval_s or 0.0) + COMMIT_S * commits
+    births_s = COMMIT_S * counts.births * commits
+    pairs_s = PAIR_COMMIT_S * counts.pairs * (policy.pairs and pooling)
     return samples * a_sample_s + births_s + pairs_s

@@ -10,20 +10,21 @@ from nrm.agent import Limits
 from nrm.composition import RESONANCE
 from nrm.light import LightWorld
 from nrm.mechanisms import Mechanism
-from nrm.metrics import Values
-from nrm.observing import Compositions, Record, columns
+from nrm.observing import Compositions, Record, SwarmRecord, columns
 from nrm.pattern_memory import PATTERN_MEMORIES, PatternMemory, remembering
 from nrm.persistence import Rows
 from nrm.planning import Tally, planned_s, tally
 from nrm.randomness import legacy_generator
 from nrm.sampling import Policy, Sampler, Steady
-from nrm.substrate import Metrics
+from nrm.substrate import Metrics, Reading
+from nrm.swarm import MEMORIES, Swarm
 from nrm.world import World
 from probes.protocols import Condition, Scene
 
-RULES = ("heavy", "light")
+RULES = ("heavy", "light", "swarm")
 ENGINES = ("objects",)
 GROUPS = ("accumulate", "rebuild")
+METRICS = ("live", "constant")
 
 
 class Model(Protocol):
@@ -33,7 +34,7 @@ class Model(Protocol):
     def born(self) -> int:
         """All births so far."""
 
-    def step(self, cycle: int) -> Record:
+    def step(self, cycle: int) -> Record | SwarmRecord:
         """Do one cycle."""
 
 
@@ -44,7 +45,7 @@ class Simulation:
         self.model = model
         self._rows = rows
 
-    def step(self, cycle: int) -> Record:
+    def step(self, cycle: int) -> Record | SwarmRecord:
         """Do one cycle."""
         return self.model.step(cycle)
 
@@ -57,8 +58,9 @@ class Simulation:
 class Workload:
     """Nested Resonance Memory as a workload; the defaults are the study's.
 
-    ``cpu_percent``, ``memory_percent`` and ``disk_percent`` are the values of constant metrics, ``metrics_file`` holds
-    those to replay.  ``groups`` and ``recursion`` concern the heavy rules.
+    ``cpu_percent``, ``memory_percent`` and ``disk_percent`` are the values of constant metrics.  ``groups`` and
+    ``recursion`` concern the heavy rules,
+    ``spawn_every`` and ``memory`` the swarm, which ``recursion`` concerns too, price and death do not.
     """
 
     _PLANNED_SEED: ClassVar[int] = 0
@@ -71,7 +73,6 @@ class Workload:
         max_agents: int = 100,
         groups: str = "accumulate",
         metrics: str = "live",
-        metrics_file: str | None = None,
         cpu_percent: float = 2.24,
         memory_percent: float = 71.67,
         disk_percent: float = 0.0,
@@ -80,6 +81,8 @@ class Workload:
         spawn_threshold: float = 10.0,
         spawn_price: float = 10.0,
         death_threshold: float = 1.0,
+        spawn_every: int = 10,
+        memory: str = "recorded",
         pattern_memory: str = "none",
         pattern_memory_limit: int | None = None,
         optimization: Mapping[str, Any] | None = None,
@@ -88,17 +91,14 @@ class Workload:
         checks.choice("workload.rules", rules, RULES)
         checks.choice("workload.engine", engine, ENGINES)
         checks.choice("workload.groups", groups, GROUPS)
+        checks.choice("workload.metrics", metrics, METRICS)
         checks.flag("workload.recursion", recursion)
+        checks.integer("workload.spawn_every", spawn_every, low=1)
+        checks.choice("workload.memory", memory, MEMORIES)
         checks.choice("workload.pattern_memory", pattern_memory, PATTERN_MEMORIES)
         if pattern_memory_limit is not None:
             checks.integer("workload.pattern_memory_limit", pattern_memory_limit, low=1)
-        self._values = Values(
-            metrics=metrics,
-            metrics_file=metrics_file,
-            cpu_percent=cpu_percent,
-            memory_percent=memory_percent,
-            disk_percent=disk_percent,
-        )
+        self._constant = _reading(cpu_percent, memory_percent, disk_percent)
         self._limits = Limits(
             max_agents=max_agents,
             max_depth=max_depth,
@@ -112,24 +112,29 @@ class Workload:
             Policy, "optimization", {} if optimization is None else optimization
         )
         self._mechanisms = {name: mechanisms.build(name, options) for name, options in configured.items()}
-        self._light = rules == "light"
+        self._rules = rules
+        self._live = metrics == "live"
         self._accumulate = groups == "accumulate"
         self._recursion = recursion
+        self._spawn_every = spawn_every
+        self._recorded = memory == "recorded"
         self._pattern_memory = pattern_memory
         self._pattern_memory_limit = pattern_memory_limit
         self._threshold = float(configured.get("energy_pooling", {}).get("threshold", RESONANCE))
         self._tallies: dict[tuple[frozenset[str], int], Tally] = {}
-        if self._light:
+        if rules == "light":
             _check_light(self._policy)
+        if rules != "heavy":
+            _check_pairs(rules, self._policy)
 
     @property
     def observables(self) -> Mapping[str, type[int] | type[float]]:
         """What every cycle records, in this order."""
-        return columns(Record)
+        return columns(SwarmRecord if self._rules == "swarm" else Record)
 
     def check(self, condition: Condition) -> None:
         """Refuse a condition that turns on what these rules do not know."""
-        rules = "light" if self._light else "heavy"
+        rules = self._rules
         for name, on in condition.mechanisms.items():
             mechanism = self._mechanism(name)
             if on and rules not in mechanism.RULES:
@@ -154,8 +159,8 @@ class Workload:
         """Build the state of one condition; every condition draws from the seed anew."""
         self.check(condition)
         rows = self._policy.open_rows(scene.scratch)
-        values = self._values.readings(scene.seed)
-        sampler = Sampler(self._policy, scene.meters, rows=rows, values=values)
+        constant = None if self._live else self._constant
+        sampler = Sampler(self._policy, scene.meters, rows=rows, constant=constant)
         on = [name for name, on in condition.mechanisms.items() if on]
         memory = remembering(self._pattern_memory, self._pattern_memory_limit)
         return Simulation(self.model(on, sampler, seed=scene.seed, rows=rows, memory=memory), rows)
@@ -172,8 +177,19 @@ class Workload:
         """Build the bare model with these mechanisms on; a pattern memory has groups formed where nothing pays them."""
         chosen = [self._mechanism(name) for name in on]
         compositions = Compositions(memory)
+        if self._rules == "swarm":
+            return Swarm(
+                self._limits,
+                metrics,
+                draws=legacy_generator(seed),
+                spawn_every=self._spawn_every,
+                recorded=self._recorded,
+                recursion=self._recursion,
+                rows=rows,
+                compositions=compositions,
+            )
         watched_at = None if memory is None or "energy_pooling" in on else self._threshold
-        if self._light:
+        if self._rules == "light":
             return LightWorld(
                 self._limits,
                 chosen,
@@ -201,21 +217,33 @@ class Workload:
     def _tally(self, on: frozenset[str], cycles: int) -> Tally:
         """Count once per set of mechanisms; pooling is left out: it hardly moves the population, and costs most."""
         if (on, cycles) not in self._tallies:
-            model = self.model(sorted(on), Steady(self._values.typical), seed=self._PLANNED_SEED)
-            self._tallies[on, cycles] = tally(model, cycles, self._limits.max_agents)
+            model = self.model(sorted(on), Steady(self._constant), seed=self._PLANNED_SEED)
+            # A swarm at its cap may yet burst.
+            cap = None if self._rules == "swarm" else self._limits.max_agents
+            self._tallies[on, cycles] = tally(model, cycles, cap)
         return self._tallies[on, cycles]
 
 
+def _reading(cpu_percent: float, memory_percent: float, disk_percent: float) -> Reading:
+    reading = Reading(cpu_percent, memory_percent, disk_percent)
+    for name, value in zip(reading._fields, reading, strict=True):
+        checks.number(f"workload.{name}", value, low=0, high=100)
+    return reading
+
+
 def _check_light(policy: Policy) -> None:
-    """The light rules sample once a cycle and compare no pairs of their own accord."""
-    if not policy.shared:
-        given = "sampling='per_visit'" if policy.sampling == "per_visit" else f"share={policy.share!r}"
+    """The light rules sample once a cycle."""
+    if policy.per_visit:
         raise ValueError(
-            f"optimization.{given} does not go with workload.rules=light, which sample once a cycle; "
+            "optimization.sampling='per_visit' does not go with workload.rules=light, which sample once a cycle; "
             "choose optimization=lightweight or optimization=cached"
         )
+
+
+def _check_pairs(rules: str, policy: Policy) -> None:
+    """Only the heavy rules compare pairs of their own accord."""
     if policy.pairs:
         raise ValueError(
-            "optimization.persist_pairs=True does not go with workload.rules=light, which have no pair "
+            f"optimization.persist_pairs=True does not go with workload.rules={rules}, which have no pair "
             "transactions; set optimization.persist_pairs=false"
         )

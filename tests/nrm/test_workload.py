@@ -27,13 +27,27 @@ def _mechanism(name: str, **options: object) -> dict[str, Any]:
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"rules": "swarm"}, "workload.rules='swarm' is not known; choose one of heavy, light"),
+    ({"rules": "flock"}, "workload.rules='flock' is not known; choose one of heavy, light, swarm"),
+    ({"spawn_every": 0}, "workload.spawn_every=0 is out of range; give a value of at least 1"),
+    ({"memory": True}, "workload.memory=True is not known; choose one of recorded, never, in quotes"),
+    (
+        {"pattern_memory": "list"},
+        "workload.pattern_memory='list' is not known; choose one of none, scan, index",
+    ),
+    (
+        {"pattern_memory_limit": 0},
+        "workload.pattern_memory_limit=0 is out of range; give a value of at least 1",
+    ),
+    (
+        {"rules": "swarm"} | _optimization(persist="sqlite", persist_pairs=True),
+        (
+            "optimization.persist_pairs=True does not go with workload.rules=swarm, which have no pair transactions; "
+            "set optimization.persist_pairs=false"
+        ),
+    ),
     ({"engine": "numpy"}, "workload.engine='numpy' is not known; choose one of objects"),
     ({"groups": "forget"}, "workload.groups='forget' is not known; choose one of accumulate, rebuild"),
-    (
-        {"metrics": "recorded"},
-        "workload.metrics='recorded' is not known; choose one of live, constant, replay, random",
-    ),
+    ({"metrics": "replay"}, "workload.metrics='replay' is not known; choose one of live, constant"),
     ({"recursion": 1}, "workload.recursion=1 is not a boolean; write true or false"),
     ({"max_agents": 0}, "workload.max_agents=0 is out of range; give a value of at least 1"),
     ({"max_agents": True}, "workload.max_agents=True is not an integer; give a value of at least 1"),
@@ -65,8 +79,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (_optimization(name=""), "optimization.name='' is not a non-empty string; give one or leave the key out"),
     (
-        _optimization(sampling="hourly"),
-        "optimization.sampling='hourly' is not known; choose one of per_visit, per_cycle, ttl",
+        _optimization(sampling="ttl"),
+        "optimization.sampling='ttl' is not known; choose one of per_visit, per_cycle",
     ),
     (
         _optimization(cpu_interval_s=-1),
