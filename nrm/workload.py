@@ -10,13 +10,14 @@ from nrm.agent import Limits
 from nrm.composition import RESONANCE
 from nrm.light import LightWorld
 from nrm.mechanisms import Mechanism
+from nrm.metrics import Values
 from nrm.observing import Compositions, Record, SwarmRecord, columns
 from nrm.pattern_memory import PATTERN_MEMORIES, PatternMemory, remembering
 from nrm.persistence import Rows
 from nrm.planning import Tally, planned_s, tally
 from nrm.randomness import legacy_generator
 from nrm.sampling import Policy, Sampler, Steady
-from nrm.substrate import Metrics, Reading
+from nrm.substrate import Metrics
 from nrm.swarm import MEMORIES, Swarm
 from nrm.world import World
 from probes.protocols import Condition, Scene
@@ -24,7 +25,6 @@ from probes.protocols import Condition, Scene
 RULES = ("heavy", "light", "swarm")
 ENGINES = ("objects",)
 GROUPS = ("accumulate", "rebuild")
-METRICS = ("live", "constant")
 
 
 class Model(Protocol):
@@ -58,8 +58,8 @@ class Simulation:
 class Workload:
     """Nested Resonance Memory as a workload; the defaults are the study's.
 
-    ``cpu_percent``, ``memory_percent`` and ``disk_percent`` are the values of constant metrics.  ``groups`` and
-    ``recursion`` concern the heavy rules,
+    ``cpu_percent``, ``memory_percent`` and ``disk_percent`` are the values of constant metrics, ``metrics_file`` holds
+    those to replay.  ``groups`` and ``recursion`` concern the heavy rules,
     ``spawn_every`` and ``memory`` the swarm, which ``recursion`` concerns too, price and death do not.
     """
 
@@ -73,6 +73,7 @@ class Workload:
         max_agents: int = 100,
         groups: str = "accumulate",
         metrics: str = "live",
+        metrics_file: str | None = None,
         cpu_percent: float = 2.24,
         memory_percent: float = 71.67,
         disk_percent: float = 0.0,
@@ -91,14 +92,19 @@ class Workload:
         checks.choice("workload.rules", rules, RULES)
         checks.choice("workload.engine", engine, ENGINES)
         checks.choice("workload.groups", groups, GROUPS)
-        checks.choice("workload.metrics", metrics, METRICS)
         checks.flag("workload.recursion", recursion)
         checks.integer("workload.spawn_every", spawn_every, low=1)
         checks.choice("workload.memory", memory, MEMORIES)
         checks.choice("workload.pattern_memory", pattern_memory, PATTERN_MEMORIES)
         if pattern_memory_limit is not None:
             checks.integer("workload.pattern_memory_limit", pattern_memory_limit, low=1)
-        self._constant = _reading(cpu_percent, memory_percent, disk_percent)
+        self._values = Values(
+            metrics=metrics,
+            metrics_file=metrics_file,
+            cpu_percent=cpu_percent,
+            memory_percent=memory_percent,
+            disk_percent=disk_percent,
+        )
         self._limits = Limits(
             max_agents=max_agents,
             max_depth=max_depth,
@@ -113,7 +119,6 @@ class Workload:
         )
         self._mechanisms = {name: mechanisms.build(name, options) for name, options in configured.items()}
         self._rules = rules
-        self._live = metrics == "live"
         self._accumulate = groups == "accumulate"
         self._recursion = recursion
         self._spawn_every = spawn_every
@@ -159,8 +164,8 @@ class Workload:
         """Build the state of one condition; every condition draws from the seed anew."""
         self.check(condition)
         rows = self._policy.open_rows(scene.scratch)
-        constant = None if self._live else self._constant
-        sampler = Sampler(self._policy, scene.meters, rows=rows, constant=constant)
+        values = self._values.readings(scene.seed)
+        sampler = Sampler(self._policy, scene.meters, rows=rows, values=values)
         on = [name for name, on in condition.mechanisms.items() if on]
         memory = remembering(self._pattern_memory, self._pattern_memory_limit)
         return Simulation(self.model(on, sampler, seed=scene.seed, rows=rows, memory=memory), rows)
@@ -217,25 +222,19 @@ class Workload:
     def _tally(self, on: frozenset[str], cycles: int) -> Tally:
         """Count once per set of mechanisms; pooling is left out: it hardly moves the population, and costs most."""
         if (on, cycles) not in self._tallies:
-            model = self.model(sorted(on), Steady(self._constant), seed=self._PLANNED_SEED)
+            model = self.model(sorted(on), Steady(self._values.typical), seed=self._PLANNED_SEED)
             # A swarm at its cap may yet burst.
             cap = None if self._rules == "swarm" else self._limits.max_agents
             self._tallies[on, cycles] = tally(model, cycles, cap)
         return self._tallies[on, cycles]
 
 
-def _reading(cpu_percent: float, memory_percent: float, disk_percent: float) -> Reading:
-    reading = Reading(cpu_percent, memory_percent, disk_percent)
-    for name, value in zip(reading._fields, reading, strict=True):
-        checks.number(f"workload.{name}", value, low=0, high=100)
-    return reading
-
-
 def _check_light(policy: Policy) -> None:
     """The light rules sample once a cycle."""
-    if policy.per_visit:
+    if not policy.shared:
+        given = "sampling='per_visit'" if policy.sampling == "per_visit" else f"share={policy.share!r}"
         raise ValueError(
-            "optimization.sampling='per_visit' does not go with workload.rules=light, which sample once a cycle; "
+            f"optimization.{given} does not go with workload.rules=light, which sample once a cycle; "
             "choose optimization=lightweight or optimization=cached"
         )
 

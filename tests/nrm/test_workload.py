@@ -47,7 +47,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     ({"engine": "numpy"}, "workload.engine='numpy' is not known; choose one of objects"),
     ({"groups": "forget"}, "workload.groups='forget' is not known; choose one of accumulate, rebuild"),
-    ({"metrics": "replay"}, "workload.metrics='replay' is not known; choose one of live, constant"),
+    (
+        {"metrics": "recorded"},
+        "workload.metrics='recorded' is not known; choose one of live, constant, replay, random",
+    ),
     ({"recursion": 1}, "workload.recursion=1 is not a boolean; write true or false"),
     ({"max_agents": 0}, "workload.max_agents=0 is out of range; give a value of at least 1"),
     ({"max_agents": True}, "workload.max_agents=True is not an integer; give a value of at least 1"),
@@ -79,8 +82,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (_optimization(name=""), "optimization.name='' is not a non-empty string; give one or leave the key out"),
     (
-        _optimization(sampling="ttl"),
-        "optimization.sampling='ttl' is not known; choose one of per_visit, per_cycle",
+        _optimization(sampling="hourly"),
+        "optimization.sampling='hourly' is not known; choose one of per_visit, per_cycle, ttl",
     ),
     (
         _optimization(cpu_interval_s=-1),
