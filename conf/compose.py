@@ -91,6 +91,8 @@ def _sentence(error: BaseException) -> str:
     cause = _first_line(error.__cause__) if error.__cause__ is not None else ""
     if first.startswith("Could not override"):
         key = first.split("'")[1]
+        if key in TRUNK_KEYS:
+            return f"{key}: {cause}"
         return f"{key} is not a configuration key{similar(key, _known_keys(key))}"
     if first.startswith("Ambiguous value"):
         return (

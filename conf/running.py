@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from typing import Any, TextIO
 import yaml
 from tqdm import tqdm
 
-from conf import summary
+from conf import phases, summary
 from conf.compose import ConfigurationError, compose_one, composer, leaves
 from conf.jobs import Job, composed_jobs, record, store_root, thresholds
 from conf.sweep import Sweep, expand
@@ -76,7 +77,7 @@ def _epilog() -> str:
     with composer():
         for name in leaves("experiment"):
             question = compose_one([f"experiment={name}"]).config["question"]
-            lines.append(f"  {name:<12} {question}")
+            lines.append(f"  {name:<20} {question}")
     groups = [
         f"  {group:<12} {', '.join(leaves(group))}"
         for group in ("workload", "optimization", "mechanism", "probe")
@@ -96,12 +97,25 @@ def _main(arguments: argparse.Namespace) -> int:
     if arguments.cfg:
         sys.stdout.write("---\n".join(yaml.safe_dump(dict(job.config), sort_keys=False) for job in jobs))
         return 0
+    if any(job.config["where"] for job in jobs):
+        return _review(jobs)
     root = _one_store(jobs)
-    _announce(jobs)
+    _announce(jobs, sweep)
     pending, outcome = _pending(jobs, root, resume=sweep.declared)
-    _confirm(pending, arguments.overrides)
+    _confirm(pending, arguments.overrides, sweep)
     _run_all(pending, root, sweep, len(jobs), outcome)
-    return _finish(root, jobs, outcome)
+    return _finish(root, jobs, outcome, sweep)
+
+
+def _review(jobs: Sequence[Job]) -> int:
+    """Judge recorded runs; start none."""
+    if len(jobs) > 1:
+        raise ConfigurationError(
+            f"{jobs[0].experiment} judges recorded runs and starts none, so there is nothing to sweep; leave -m out"
+        )
+    _say(f"{jobs[0].experiment}: {jobs[0].config['question'] or 'no question declared'}")
+    phases.review(sys.stdout, jobs[0])
+    return 0
 
 
 def _one_store(jobs: Sequence[Job]) -> Path:
@@ -113,7 +127,9 @@ def _one_store(jobs: Sequence[Job]) -> Path:
     return roots[0]
 
 
-def _announce(jobs: Sequence[Job]) -> None:
+def _announce(jobs: Sequence[Job], sweep: Sweep) -> None:
+    if sweep.lead["parts"]:
+        _say(f"{sweep.lead['name']}: {sweep.lead['question']}")
     for name in dict.fromkeys(job.experiment for job in jobs):
         of = [job for job in jobs if job.experiment == name]
         _say(f"{name}: {of[0].config['question'] or 'no question declared'}")
@@ -159,16 +175,17 @@ def _kept(root: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _confirm(pending: Sequence[tuple[int, Job]], given: Sequence[str]) -> None:
+def _confirm(pending: Sequence[tuple[int, Job]], given: Sequence[str], sweep: Sweep) -> None:
     """Ask for a confirmation of what will take hours, with the command that takes minutes beside it."""
     planned = sum(job.planned_s for _, job in pending)
     if planned <= CONFIRM_ABOVE_S or all(job.config["confirm"] for _, job in pending):
         return
     longest = max((job for _, job in pending), key=lambda job: job.planned_s)
+    config = sweep.lead if sweep.lead["parts"] else longest.config
     kept = [word for word in given if not word.startswith("confirm=")]
-    scaled = " ".join(["python run.py", *kept, *longest.config["scaled"]])
+    scaled = shlex.join(["python", "run.py", *kept, *config["scaled"]])
     raise ConfigurationError(
-        f"{longest.experiment} will take about {summary.duration(planned)}; "
+        f"{config['name']} will take about {summary.duration(planned)}; "
         f"give confirm=true to run it, or scale it: {scaled}"
     )
 
@@ -219,10 +236,12 @@ def _run_one(job: Job, spool: Path, title: str) -> int:
     return exit_code
 
 
-def _finish(root: Path, jobs: Sequence[Job], outcome: Outcome) -> int:
+def _finish(root: Path, jobs: Sequence[Job], outcome: Outcome, sweep: Sweep) -> int:
     refresh(root)
+    declared = {job.experiment: thresholds(job) for job in jobs}
     with open_catalog(root) as catalog:
-        summary.write(sys.stdout, catalog, outcome.run_ids, {job.experiment: thresholds(job) for job in jobs})
+        contrasts = list(phases.contrasts(catalog, outcome.run_ids, sweep.lead["comparisons"]))
+        summary.write(sys.stdout, catalog, outcome.run_ids, declared, contrasts)
         rows = catalog.runs(outcome.run_ids).to_pylist()
     if outcome.stopped:
         return outcome.stopped

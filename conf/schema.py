@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from omegaconf import MISSING
+
 
 class ProbeBudget(Enum):
     """What happens to a probe whose rate would cost more than 1 % of the run."""
@@ -25,13 +27,29 @@ class Store:
 
 
 @dataclass
+class Contrast:
+    """Two groups of an experiment's runs to compare, each a predicate over ``runs``.
+
+    With a ``caveat`` the groups differ in more than what the contrast is about: it is shown, and decides nothing.
+    """
+
+    a: str = MISSING
+    b: str = MISSING
+    caveat: str | None = None
+
+
+@dataclass
 class Trunk:
-    """Everything that declares one run.
+    """Everything that declares one run, or the runs of a phase.
 
     ``question``, ``scaling``, ``scaled`` and ``expected`` describe the experiment and change nothing that is
     measured: what it asks, how it departs from its source, the overrides of a size that ends in minutes,
     and the verdict that its authors expect of each hypothesis.  ``blocking_interval_s`` is what a
     sample that blocks as the study's did waits; ``optimization.cpu_interval_s`` holds the outcome.
+
+    A phase of the study is an experiment with ``parts``, each the overrides of a run that keeps its own
+    experiment's name, or with ``where``, which selects recorded runs and starts none.  ``comparisons`` are made of
+    its runs.
     """
 
     name: str | None = None
@@ -39,6 +57,9 @@ class Trunk:
     scaling: str | None = None
     scaled: list[str] = field(default_factory=list)
     expected: dict[str, str] = field(default_factory=dict)
+    where: str | None = None
+    parts: list[str] = field(default_factory=list)
+    comparisons: list[Contrast] = field(default_factory=list)
     seed: int = 0
     replicate: int = 0
     cycles: int = 3000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TextIO
 
 from tabulate import tabulate
@@ -65,16 +65,23 @@ def duration(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
-def write(out: TextIO, catalog: Catalog, run_ids: Sequence[str], declared: Thresholds) -> None:
+def write(
+    out: TextIO,
+    catalog: Catalog,
+    run_ids: Sequence[str],
+    declared: Thresholds,
+    contrasts: Collection[tuple[str, str]] = (),
+) -> None:
     """Write the summary of the runs ``run_ids`` of one command to ``out``.
 
-    ``declared`` holds the experiments, and the thresholds that each declares for its hypotheses.
+    ``declared`` holds the experiments, and the thresholds that each declares for its hypotheses; ``contrasts`` are
+    sections that take the place of the comparison of an experiment's two modes.
     """
     rows = catalog.runs(list(run_ids)).to_pylist() if run_ids else []
     if not any(row["n_cycles"] for row in rows):
         out.write("No run recorded a cycle; there is nothing to judge.\n")
         return
-    _section(out, "Where the time went", _accounts(catalog, run_ids))
+    section(out, "Where the time went", _accounts(catalog, run_ids))
     for experiment, thresholds in declared.items():
         of = [row for row in rows if row["experiment"] == experiment and row["n_cycles"]]
         completed = [row for row in of if row["status"] == "completed"]
@@ -82,17 +89,20 @@ def write(out: TextIO, catalog: Catalog, run_ids: Sequence[str], declared: Thres
         for mode in modes:
             ids = [row["run_id"] for row in of if row["optimization"] == mode]
             judgement = judge(catalog, runs=ids, thresholds=thresholds)
-            _section(out, f"{experiment}, {mode}: verdicts", verdict_table(judgement))
-        if len({row["optimization"] for row in completed}) == 2:
+            section(out, f"{experiment}, {mode}: verdicts", verdict_table(judgement))
+        if not contrasts and len({row["optimization"] for row in completed}) == 2:
             title = f"{experiment}: {modes[0]} (A) against {modes[1]} (B)"
-            _section(out, title, _comparison(catalog, completed, modes))
+            section(out, title, _comparison(catalog, completed, modes))
         factorial = synergy(catalog, runs=[row["run_id"] for row in of])
         if factorial.entries:
-            _section(out, f"{experiment}: synergy of the factorial", synergy_table(factorial))
+            section(out, f"{experiment}: synergy of the factorial", synergy_table(factorial))
+    for title, text in contrasts:
+        section(out, title, text)
     _where_and_next(out, catalog, rows)
 
 
-def _section(out: TextIO, title: str, text: str) -> None:
+def section(out: TextIO, title: str, text: str) -> None:
+    """Write one part of a summary under its title."""
     out.write(f"\n{title}\n{'-' * len(title)}\n{text.rstrip()}\n")
 
 
@@ -121,7 +131,7 @@ def _of(experiment: str) -> str:
 
 def _where_and_next(out: TextIO, catalog: Catalog, rows: Sequence[dict[str, Any]]) -> None:
     where = _of(rows[0]["experiment"])
-    modes = list(dict.fromkeys(row["optimization"] for row in rows))
+    modes = list(dict.fromkeys(r["optimization"] for r in rows if r["experiment"] == rows[0]["experiment"]))
     commands = [
         f'python -m store sql "{CYCLE_TIMES}" --where "{where}"',
         f'python -m stats verdict --where "{where}" --by run_id --format json',
@@ -132,6 +142,6 @@ def _where_and_next(out: TextIO, catalog: Catalog, rows: Sequence[dict[str, Any]
     else:
         commands.append(f"python -m store export {rows[0]['run_id']} --out run.json")
     commands = [f"{command} --store {shlex.quote(str(catalog.root))}" for command in commands]
-    _section(
+    section(
         out, f"{len(rows)} run{'s' * (len(rows) != 1)} kept in {catalog.root}; ask next", "\n".join(commands)
     )

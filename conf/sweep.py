@@ -3,67 +3,100 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override, ValueType
 from hydra.errors import HydraException
 
-from conf.compose import GROUPS, ConfigurationError, compose_one, leaves
+from conf.compose import GROUPS, Composed, ConfigurationError, compose_one, leaves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """The overrides of every job, in the order in which they run; ``declared`` unless it is a plain single run."""
+    """The overrides of every job, in the order in which they run; ``declared`` unless it is a plain single run.
+
+    ``lead`` is the configuration of the experiment that was asked for: the jobs' own, but for a phase with parts.
+    """
 
     jobs: tuple[tuple[str, ...], ...]
     declared: bool
+    lead: Mapping[str, Any]
 
 
 def expand(arguments: Sequence[str], *, multirun: bool) -> Sweep:
     """Expand ``arguments`` and the sweep of the experiment that they select; the first key varies slowest.
 
-    A key given on the command line takes the place of the same key of the experiment's sweep.
+    A key given on the command line takes the place of the same key of the experiment's sweep.  The parts of a
+    phase vary where its name stands: within each replicate.
 
     Raises
     ------
     ConfigurationError
         If an override cannot be parsed, a list stands where none is swept, several experiments are combined
-        of which one declares a sweep of its own, or nothing is left to run.
+        of which one declares jobs of its own, a key is given that a phase's parts set, or nothing is left to run.
     """
     given = {_key(override): override for override in _parse(arguments)}
     experiments = _values(given["experiment"]) if "experiment" in given else []
-    _refuse_lost_sweep(experiments)
+    _refuse_lost_jobs(experiments)
     fixed = [_text(override) for override in given.values() if not override.is_sweep_override()]
     first = [*fixed, experiments[0]] if len(experiments) > 1 or (multirun and experiments) else fixed
     composed = compose_one(first)
-    if not (multirun or composed.multirun):
-        return Sweep(jobs=(tuple(arguments),), declared=False)
+    parts = [shlex.split(part) for part in composed.config["parts"]]
+    if not (multirun or composed.multirun or parts):
+        return Sweep(jobs=(tuple(arguments),), declared=False, lead=composed.config)
+    _refuse_what_parts_set(given, parts)
     declared = {
         _key(override): override for override in _parse(f"{k}={v}" for k, v in composed.sweep.items())
     }
-    axes = [_values(given.get(key, override)) for key, override in declared.items()]
-    axes += [_values(override) for key, override in given.items() if key not in declared]
-    jobs = tuple(itertools.product(*axes))
+    ordered = {**declared, **given}
+    axes = [_axis(override, parts) for override in ordered.values()]
+    jobs = tuple(tuple(itertools.chain.from_iterable(words)) for words in itertools.product(*axes))
     if not jobs:
-        empty = next(key for key, override in {**declared, **given}.items() if not _values(override))
+        empty = next(key for key, override in ordered.items() if not _values(override))
         raise ConfigurationError(
             f"{empty} leaves no job to run: its list is empty; give it at least one value"
         )
-    return Sweep(jobs=jobs, declared=True)
+    return Sweep(jobs=jobs, declared=True, lead=composed.config)
 
 
-def _refuse_lost_sweep(experiments: Sequence[str]) -> None:
+def _axis(override: Override, parts: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """Return what each job along this axis is given."""
+    if parts and _key(override) == "experiment":
+        return list(parts)
+    return [[value] for value in _values(override)]
+
+
+def _refuse_lost_jobs(experiments: Sequence[str]) -> None:
     if len(experiments) < 2:
         return
     for experiment in experiments:
-        own = compose_one([experiment]).sweep
-        if own:
+        declares = _own_jobs(compose_one([experiment]))
+        if declares:
             raise ConfigurationError(
-                f"{experiment} declares a sweep of its own over {', '.join(own)}, which combining experiments "
-                "would lose; give one command per experiment"
+                f"{experiment} declares {declares}, which combining experiments would lose; "
+                "give one command per experiment"
             )
+
+
+def _own_jobs(composed: Composed) -> str:
+    """Return how an experiment declares by itself what is to be run, or nothing where it does not."""
+    if composed.config["where"]:
+        return "the recorded runs that it judges"
+    if composed.config["parts"]:
+        return "parts of its own"
+    return f"a sweep of its own over {', '.join(composed.sweep)}" if composed.sweep else ""
+
+
+def _refuse_what_parts_set(given: Mapping[str, Override], parts: Sequence[Sequence[str]]) -> None:
+    taken = {_key(override) for part in parts for override in _parse(part)} - {"experiment"}
+    for key in given:
+        if parts and key in {*taken, "name"}:
+            phase = given["experiment"].value()
+            raise ConfigurationError(f"{key} is what the parts of {phase} differ in; leave it out")
 
 
 def _parse(arguments: Iterable[str]) -> list[Override]:

@@ -14,6 +14,7 @@ from typing import Any
 NOT_CONFIGURATION = frozenset(
     {"name", "seed", "replicate", "store", "progress", "confirm", "resume", "hypothesis", "hydra"}
     | {"question", "scaling", "scaled", "expected", "blocking_interval_s"}
+    | {"where", "parts", "comparisons"}
 )
 
 

@@ -24,19 +24,21 @@ def _hydra():
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_composes_to_jobs_that_json_can_hold(experiment):
-    jobs = composed_jobs(expand([f"experiment={experiment}"], multirun=False).jobs)
-    for job in jobs:
+    sweep = expand([f"experiment={experiment}"], multirun=False)
+    assert sweep.lead["question"]
+    for job in composed_jobs(sweep.jobs):
         written = record(job, run_id="r", environment={}, concurrent_runs=0, sweep_id=None, sweep_index=None)
         assert json.loads(json.dumps(written, allow_nan=False)) == written
         assert job.config["question"]
-        assert job.experiment == experiment
+        assert job.experiment == experiment or sweep.lead["parts"]
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_what_takes_hours_names_a_size_that_ends_in_minutes(experiment):
-    jobs = composed_jobs(expand([f"experiment={experiment}"], multirun=False).jobs)
+    sweep = expand([f"experiment={experiment}"], multirun=False)
+    jobs = composed_jobs(sweep.jobs)
     if sum(job.planned_s for job in jobs) > CONFIRM_ABOVE_S:
-        scaled = [f"experiment={experiment}", *jobs[0].config["scaled"]]
+        scaled = [f"experiment={experiment}", *sweep.lead["scaled"]]
         jobs = composed_jobs(expand(scaled, multirun=False).jobs)
     assert sum(job.planned_s for job in jobs) < 600
 
