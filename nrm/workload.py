@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from nrm import checks, mechanisms
 from nrm.agent import Limits
@@ -22,8 +22,12 @@ from nrm.swarm import MEMORIES, Swarm
 from nrm.world import World
 from probes.protocols import Condition, Scene
 
+if TYPE_CHECKING:
+    from nrm.vectorised.heavy import HeavyArrays
+    from nrm.vectorised.light import LightArrays
+
 RULES = ("heavy", "light", "swarm")
-ENGINES = ("objects",)
+ENGINES = ("objects", "numpy")
 GROUPS = ("accumulate", "rebuild")
 
 
@@ -119,6 +123,7 @@ class Workload:
         )
         self._mechanisms = {name: mechanisms.build(name, options) for name, options in configured.items()}
         self._rules = rules
+        self._engine = engine
         self._accumulate = groups == "accumulate"
         self._recursion = recursion
         self._spawn_every = spawn_every
@@ -129,6 +134,8 @@ class Workload:
         self._tallies: dict[tuple[frozenset[str], int], Tally] = {}
         if rules == "light":
             _check_light(self._policy)
+        if engine == "numpy":
+            _check_numpy(rules, self._policy)
         if rules != "heavy":
             _check_pairs(rules, self._policy)
 
@@ -194,8 +201,9 @@ class Workload:
                 compositions=compositions,
             )
         watched_at = None if memory is None or "energy_pooling" in on else self._threshold
+        heavy, light = _models(self._engine)
         if self._rules == "light":
-            return LightWorld(
+            return light(
                 self._limits,
                 chosen,
                 metrics,
@@ -204,7 +212,7 @@ class Workload:
                 compositions=compositions,
                 watched_at=watched_at,
             )
-        return World(
+        return heavy(
             self._limits,
             chosen,
             metrics,
@@ -229,12 +237,35 @@ class Workload:
         return self._tallies[on, cycles]
 
 
+def _models(engine: str) -> tuple[type[World | HeavyArrays], type[LightWorld | LightArrays]]:
+    """Return the models of the heavy and the light rules; numpy is imported for its own engine only."""
+    if engine == "objects":
+        return World, LightWorld
+    from nrm.vectorised.heavy import HeavyArrays
+    from nrm.vectorised.light import LightArrays
+
+    return HeavyArrays, LightArrays
+
+
+def _check_numpy(rules: str, policy: Policy) -> None:
+    """Arrays are for agents that share what was sampled; bursts take agents one by one."""
+    if rules == "swarm":
+        raise ValueError(
+            "workload.rules=swarm does not go with workload.engine=numpy, which knows heavy and light; "
+            "choose workload.engine=objects"
+        )
+    if not policy.shared:
+        raise ValueError(
+            f"optimization.{_unshared(policy)} does not go with workload.engine=numpy, whose agents share one "
+            "sample a cycle; choose workload.engine=objects, or optimization=vectorized"
+        )
+
+
 def _check_light(policy: Policy) -> None:
     """The light rules sample once a cycle."""
     if not policy.shared:
-        given = "sampling='per_visit'" if policy.sampling == "per_visit" else f"share={policy.share!r}"
         raise ValueError(
-            f"optimization.{given} does not go with workload.rules=light, which sample once a cycle; "
+            f"optimization.{_unshared(policy)} does not go with workload.rules=light, which sample once a cycle; "
             "choose optimization=lightweight or optimization=cached"
         )
 
@@ -246,3 +277,8 @@ def _check_pairs(rules: str, policy: Policy) -> None:
             f"optimization.persist_pairs=True does not go with workload.rules={rules}, which have no pair "
             "transactions; set optimization.persist_pairs=false"
         )
+
+
+def _unshared(policy: Policy) -> str:
+    """Return the option that lets visits take samples for themselves alone."""
+    return "sampling='per_visit'" if policy.sampling == "per_visit" else f"share={policy.share!r}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from nrm import checks
-from nrm.mechanisms import Crowd
+from nrm.mechanisms import Crowd, Herd
 from nrm.substrate import ENERGY_MAX
 
 
@@ -34,3 +34,7 @@ class Mechanism:
             for agent in group:
                 energy = agent.energy + gain
                 agent.energy = ENERGY_MAX if energy > ENERGY_MAX else energy
+
+    def apply_at_once(self, herd: Herd) -> None:
+        """Pay the groups one after the other: who is in two is paid twice."""
+        herd.pay_groups(self.threshold, self.share)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from nrm import checks
-from nrm.mechanisms import Crowd
+from nrm.mechanisms import Crowd, Herd
 from nrm.substrate import ENERGY_MAX
 
 
@@ -26,3 +26,7 @@ class Mechanism:
         """Raise the energies of all."""
         for agent, capacity in zip(crowd.members, crowd.metrics.capacities(), strict=False):
             agent.energy = min(agent.energy + self.rate * capacity, ENERGY_MAX)
+
+    def apply_at_once(self, herd: Herd) -> None:
+        """Raise the energies of all."""
+        herd.gain(self.rate * herd.capacity)

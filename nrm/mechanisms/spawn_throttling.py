@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from nrm import checks
 from nrm.agent import Agent
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,3 +27,8 @@ class Mechanism:
     def allows(self, parent: Agent, cycle: int) -> bool:
         """Tell whether the window has passed."""
         return parent.last_spawn is None or cycle - parent.last_spawn >= self.window_cycles
+
+    def allows_at_once(self, last_spawn: NDArray[np.int64], cycle: int) -> NDArray[np.bool_]:
+        """Tell for whom the window has passed."""
+        passed: NDArray[np.bool_] = cycle - last_spawn >= self.window_cycles
+        return passed

@@ -45,7 +45,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
             "set optimization.persist_pairs=false"
         ),
     ),
-    ({"engine": "numpy"}, "workload.engine='numpy' is not known; choose one of objects"),
+    ({"engine": "arrays"}, "workload.engine='arrays' is not known; choose one of objects, numpy"),
     ({"groups": "forget"}, "workload.groups='forget' is not known; choose one of accumulate, rebuild"),
     (
         {"metrics": "recorded"},
