@@ -66,6 +66,8 @@ def contrasts(
 ) -> Iterator[Section]:
     """Yield each declared comparison among the runs ``ids``, then what phases 1A and 1B leave open together."""
     intervened: dict[str, str] = {}
+    if not ids:
+        return
     for contrast in declared:
         title = f"A against B: {contrast['caveat'] or 'nothing else differs'}"
         try:
