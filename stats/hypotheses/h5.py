@@ -157,8 +157,11 @@ def adds_up(rows: Mapping[str, Row]) -> Observation | None:
         return Observation(
             None, f"cycle time does not rise (slope {fit.slope:.2g} ms per cycle, p = {p:.2g})"
         )
+    first, last = rows["first"]["y_mean"], rows["last"]["y_mean"]
+    if first is None or last is None:
+        return None
     predicted = fit.slope * fit.n
-    found = (rows["last"]["y_mean"] - rows["first"]["y_mean"]) / 0.8
+    found = (last - first) / 0.8
     said = f"{fit.slope:.3g} ms × {fit.n:,} = {predicted:.3g} ms, by the last against the first fifth {found:.3g} ms"
     return Observation(abs(predicted - found) <= TOLERANCE * abs(found), said)
 

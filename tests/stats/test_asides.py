@@ -110,3 +110,27 @@ def test_by_run_each_judgement_has_its_own_asides(tmp_path, make_run):
         "side prediction, h5: slope × cycles is the total slow-down of a cycle: yes in 2 of 2 runs"
         in together.notes
     )
+
+
+@pytest.mark.parametrize("length", range(1, 13))
+def test_a_run_of_any_length_is_judged_in_every_version(length, tmp_path, make_run):
+    cycles = {"cycle": list(range(length)), "wall_ns": [1_000_000 * (k + 1) for k in range(length)]}
+    probes = {
+        "system": {
+            "cycle": cycles["cycle"],
+            "t_ns": cycles["wall_ns"],
+            "cpu_percent": [float(k) for k in range(length)],
+        },
+        "memory": {
+            "cycle": cycles["cycle"],
+            "t_ns": cycles["wall_ns"],
+            "rss_bytes": [k * k for k in range(length)],
+        },
+    }
+    make_run(
+        tmp_path, cycles=cycles | {"net_ns": cycles["wall_ns"], "t_ns": cycles["wall_ns"]}, probes=probes
+    )
+    with open_catalog(tmp_path) as catalog:
+        for variant in variants():
+            document = judge(catalog, variant=variant).to_json()
+            assert len(document["verdicts"]) == 5
