@@ -11,66 +11,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from stats import accounts, elimination, overhead, remarks
+from stats.accounts import Level
 from stats.comparable import Choice, Selected, differences, pick
 from stats.kernels import levene, two_sample
 from stats.kernels.two_sample import Group, Interval
-from stats.quantity import Quantity, Totals, quantity, replicated
+from stats.published import joint_verdict, predicted, with_prediction
+from stats.quantity import Quantity, quantity, replicated
+from stats.totals import RUNTIMES, TOTALS, Totals
 from store.catalog import Catalog
-
-# The study's criteria for "H2 and H3 together were the cause", in its three published forms.
-SUPPLEMENT_SPEEDUP, SUPPLEMENT_EXCESS = 150, 0.90
-MANUSCRIPT_P, MANUSCRIPT_VARIANCE = 0.05, 0.80
-SCRIPT_SPEEDUP = (160, 190)
-
-TOTALS = """
--- one row per measure and run that recorded it: (grp, y); grp is '<measure> a' or '<measure> b'
-with accounts as (
-    select
-        run_id,
-        sum(sampling_calls) as calls,
-        sum(sampling_ns) as sampling_ns,
-        sum(wall_ns - sampling_ns - coalesce(probe_ns, 0)) as rest_ns
-    from cycles
-    where cycle >= 0 and coalesce(process, 0) = 0
-    group by run_id
-),
-timed as (
-    select run_id, sum(condition_wall_s) as wall_s from conditions group by run_id
-),
-totals as (
-    select
-        case when list_contains($a, run_id) then 'a' else 'b' end as side,
-        coalesce(runs.wall_s, timed.wall_s) as runtime,
-        coalesce(runs.total_sampling_calls, accounts.calls)::double as calls,
-        accounts.sampling_ns / nullif(accounts.rest_ns, 0) as overhead
-    from runs left join accounts using (run_id) left join timed using (run_id)
-),
-measures as (
-    select side, unnest([
-        {'name': 'runtime', 'y': runtime},
-        {'name': 'log runtime', 'y': case when runtime > 0 then ln(runtime) end},
-        {'name': 'calls', 'y': calls},
-        {'name': 'log calls', 'y': case when calls > 0 then ln(calls) end},
-        {'name': 'overhead', 'y': overhead},
-        {'name': 'log overhead', 'y': case when overhead > 0 then ln(overhead) end}
-    ]) as measure
-    from totals
-)
-select measure.name || ' ' || side as grp, measure.y as y
-from measures
-where measure.y is not null
-"""
-
-RUNTIMES = """
--- one row per run whose time is known: (grp, y) [s]
-with timed as (
-    select run_id, sum(condition_wall_s) as wall_s from conditions group by run_id
-)
-select
-    case when list_contains($a, run_id) then 'a' else 'b' end as grp,
-    coalesce(runs.wall_s, timed.wall_s) as y
-from runs left join timed using (run_id)
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +29,10 @@ class Comparison:
     a: Selected
     b: Selected
     quantities: Mapping[str, Quantity]
+    predicted: Mapping[str, Mapping[str, float]]
+    """What the study predicted of each quantity; empty unless its own experiments are compared."""
     h2_h3_validated: Mapping[str, bool | None]
-    elimination: Sequence[Mapping[str, Any]] = ()
+    elimination: Sequence[elimination.Row] = ()
     notes: Sequence[str] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
@@ -89,8 +40,11 @@ class Comparison:
         return {
             "a": self.a.to_json(),
             "b": self.b.to_json(),
-            **{name: found.to_json() for name, found in self.quantities.items()},
-            "elimination": [dict(row) for row in self.elimination],
+            **{
+                name: with_prediction(found, self.predicted.get(name))
+                for name, found in self.quantities.items()
+            },
+            "elimination": [row._asdict() for row in self.elimination],
             "h2_h3_validated": dict(self.h2_h3_validated),
             "notes": list(self.notes),
         }
@@ -125,7 +79,8 @@ def compare(
     -------
     Comparison
         Speedup, t-tests, effect size, Levene's test, reductions of variance, excess and sampling calls, and the
-        overhead of sampling; intervals are 95 %.  What cannot be said is ``None`` with its reason.
+        overhead of sampling; intervals are 95 %.  What cannot be said is ``None`` with its reason.  The rule of
+        the elimination table stands in ``stats.elimination``.
 
     Raises
     ------
@@ -153,14 +108,26 @@ def compare(
         "variance_reduction": quantity(totals, "runtime", _variance_reduction),
         "excess_reduction": quantity(totals, "runtime", partial(_excess_reduction, expected)),
         "call_reduction": quantity(totals, "calls", _call_reduction),
-        "overhead_factor": quantity(totals, "overhead", partial(_ratio, "overhead"), **_overheads(totals)),
+        "overhead_factor": quantity(
+            totals, "overhead", partial(_ratio, "overhead"), **overhead.sides(totals)
+        ),
     }
+    eliminated = elimination.table(catalog, side_b.runs, found)
     return Comparison(
         a=side_a,
         b=side_b,
         quantities=found,
-        h2_h3_validated=_verdicts(found),
-        notes=[*notes_a, *notes_b, *_alone(side_a, side_b), *differences(catalog, side_a.runs, side_b.runs)],
+        predicted=predicted(*(remarks.read(catalog, side.runs) for side in (side_a, side_b))),
+        h2_h3_validated=joint_verdict(found),
+        elimination=eliminated,
+        notes=[
+            *(*notes_a, *notes_b, *_alone(side_a, side_b)),
+            *elimination.by_run_time(eliminated, found),
+            *_levels(
+                *(accounts.level(catalog.query(accounts.SQL, runs=side.runs)) for side in (side_a, side_b))
+            ),
+            *differences(catalog, side_a.runs, side_b.runs),
+        ],
     )
 
 
@@ -184,6 +151,15 @@ def _alone(a: Selected, b: Selected) -> list[str]:
         return []
     where = " and in ".join(single)
     return [f"n = 1 in {where}: one run total has no variance, so t-test and Levene's test are undefined"]
+
+
+def _levels(a: Level, b: Level) -> list[str]:
+    """Say where the time of each side went, where the largest account is another."""
+    if a.share is None or b.share is None or a.account == b.account:
+        return []
+    return [
+        f"the level differs: {a.share:.0%} of A's time is {a.account}, {b.share:.0%} of B's is {b.account}"
+    ]
 
 
 def _ratio(measure: str, totals: Totals, a: Group, b: Group) -> dict[str, Any]:
@@ -257,34 +233,6 @@ def _call_reduction(totals: Totals, a: Group, b: Group) -> dict[str, Any]:
     return {"value": value, "low": 1 - 1 / interval.low, "high": 1 - 1 / interval.high, **calls}
 
 
-def _overheads(totals: Totals) -> dict[str, Any]:
-    found = {side: totals.group("overhead", side) for side in ("a", "b")}
-    return {
-        side: None if group is None else {**two_sample.mean_interval(group)._asdict(), "n": group.n}
-        for side, group in found.items()
-    }
-
-
 def _complement(ratio: Interval) -> dict[str, float | None]:
     low, high = (None if bound is None else 1 - bound for bound in (ratio.high, ratio.low))
     return {"value": 1 - ratio.value, "low": low, "high": high}
-
-
-def _verdicts(found: Mapping[str, Quantity]) -> dict[str, bool | None]:
-    """Judge "H2 and H3 together were the cause" in the study's three forms; None where a part is unknown."""
-    speedup = found["speedup"]
-    return {
-        "supplement": _all(
-            speedup.above(SUPPLEMENT_SPEEDUP), found["excess_reduction"].above(SUPPLEMENT_EXCESS)
-        ),
-        "manuscript": _all(
-            found["levene"].significant(MANUSCRIPT_P), found["variance_reduction"].above(MANUSCRIPT_VARIANCE)
-        ),
-        "script": None if speedup.value is None else SCRIPT_SPEEDUP[0] <= speedup.value <= SCRIPT_SPEEDUP[1],
-    }
-
-
-def _all(*claims: bool | None) -> bool | None:
-    if False in claims:
-        return False
-    return None if None in claims else True

@@ -164,12 +164,11 @@ def _entry(key: Key, rows: Rows, outcome: str) -> Entry:
     n = len(factors)
     means = {name: statistics.fmean(_values(rows, name, outcome)) for name in names(n)}
     base, together = means[cell(n, [])], means[cell(n, range(n))]
-    weights = contrasts(factors)
-    main = {name: means[cell(n, [place])] - base for place, name in enumerate(factors)}
-    additive = base + sum(main.values())
-    # Of two factors the one interaction is the synergy.
-    effects = main if n == 2 else {**{name: value(each, means) for name, each in weights.items()}, **main}
-    found = {**effects, "synergy": together - additive}
+    weights = {**contrasts(factors), "synergy": beyond(n)}
+    found = {name: value(each, means) for name, each in weights.items()}
+    if n == 2:  # the one interaction is the synergy
+        del found["×".join(factors)]
+    effects = {name: y for name, y in found.items() if name != "synergy"}
     return Entry(
         experiment=key.experiment,
         optimization=key.optimization,
@@ -177,11 +176,11 @@ def _entry(key: Key, rows: Rows, outcome: str) -> Entry:
         n_runs=len({row["run_id"] for row in rows}),
         cells=means,
         effects=effects,
-        additive=additive,
+        additive=base + sum(effects[name] for name in factors),
         synergy=found["synergy"],
         fold_change=together / base if base else None,
         classification=_classify(found["synergy"]),
-        intervals=_intervals(found, {**weights, "synergy": beyond(n)}, _outcomes(rows, outcome)),
+        intervals=_intervals(found, weights, _outcomes(rows, outcome)),
     )
 
 

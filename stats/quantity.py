@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-from stats.kernels import two_sample
-from stats.kernels.two_sample import Group, Interval
-
-WORDS = {"runtime": "run time", "calls": "number of sampling calls", "overhead": "time in sampling calls"}
+from stats.kernels.two_sample import Group
+from stats.totals import WORDS, Totals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,41 +36,6 @@ class Quantity:
     def significant(self, level: float) -> bool | None:
         """Tell whether p lies below ``level``; None where it is unknown."""
         return None if self.p is None else self.p < level
-
-
-class Totals(NamedTuple):
-    """Run totals by ``<measure> <side>``, their logarithms by ``log <measure> <side>``."""
-
-    groups: Mapping[str, Group]
-
-    def group(self, measure: str, side: str) -> Group | None:
-        """Return one side's totals; None where no run recorded them."""
-        return self.groups.get(f"{measure} {side}")
-
-    def words(self, measure: str) -> str:
-        """Return what a measure is called in a sentence."""
-        return WORDS[measure]
-
-    def n(self, measure: str, side: str) -> int:
-        """Return how many runs of a side recorded a measure."""
-        group = self.group(measure, side)
-        return 0 if group is None else group.n
-
-    def log_ratio(self, measure: str) -> tuple[Interval | None, float | None]:
-        """Return A/B with its interval and p; nothing where a total has no logarithm."""
-        if any(self.n(measure, side) != self.n(f"log {measure}", side) for side in "ab"):
-            return None, None
-        a, b = self.groups[f"log {measure} a"], self.groups[f"log {measure} b"]
-        # Equal totals within both groups leave nothing to test, and an interval of no width.
-        testable = a.var is not None and b.var is not None and a.var + b.var > 0
-        return two_sample.log_ratio(a, b), two_sample.welch(a, b).p if testable else None
-
-    def no_interval(self, measure: str) -> str:
-        """Return why the ratio of a measure has no interval."""
-        single = [side.upper() for side in "ab" if self.n(measure, side) == 1]
-        if single:
-            return f"n = 1 in {' and in '.join(single)}: no interval"
-        return f"no interval: the {WORDS[measure]} is not above 0 in every run"
 
 
 def quantity(

@@ -90,6 +90,17 @@ def test_repeated_b_is_one_document_a_line(stats):
     assert [len(json.loads(line)["b"]["runs"]) for line in out.splitlines()] == [2, 1]
 
 
+def test_repeated_b_is_a_table_each_and_rows_that_name_their_b(stats):
+    words = ["compare", "--a", A, "--b", B, "--b", f"{B} and replicate = 1"]
+    _, out, _ = stats(*words)
+    several, one = (line for line in out.splitlines() if line.startswith("B = "))
+    assert several == f"B = {B} (2 runs)"
+    assert one.startswith(f"B = {B} and replicate = 1 (run ")
+    assert out.count("if_true") == 2
+    rows = list(csv.DictReader(io.StringIO(stats(*words, "--format", "csv")[1])))
+    assert [row["b"] for row in rows] == [B] * 8 + [f"{B} and replicate = 1"] * 8
+
+
 def test_synergy_is_the_published_document(stats):
     code, out, _ = stats("synergy", "--format", "json", "--outcome", "population_final")
     document = json.loads(out)
