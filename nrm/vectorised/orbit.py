@@ -43,5 +43,5 @@ class Stations:
         np.add(self._along_e, e, out=phases[1])
         np.add(self._along_phi, phi, out=phases[2])
         turned = phases[1:]
-        np.subtract(turned, TAU, out=turned, where=turned >= TAU)
+        turned -= TAU * (turned >= TAU)  # a subtraction with ``where`` takes twice as long
         return phases
