@@ -79,14 +79,14 @@ def table(catalog: Catalog, b: Sequence[str], found: Mapping[str, Quantity]) -> 
     """
     removed = _removed(found)
     left = _left(slow_downs(catalog.reduce(linear.SQL, CYCLES, runs=b)))
-    both = Known(f"{removed.words}; {left.words}", left.bounds)
+    both = f"{removed.words}; {left.words}"
     unchanged = ("unchanged", "reduced", removed.words, _unmoved(removed.bounds))
     return [
         Row("h1", *unchanged),
         Row("h2", "strongly reduced", "no effect", removed.words, _side(removed.bounds, UNCHANGED, STRONG)),
         Row("h3", "nearly gone", "partly reduced", removed.words, _side(removed.bounds, GONE, GONE)),
         Row("h4", *unchanged),
-        Row("h5", "reduced, a slope stays", "gone", both.words, _remaining(removed.bounds, left.bounds)),
+        Row("h5", "reduced, a slope stays", "gone", both, _remaining(removed.bounds, left.bounds)),
     ]
 
 
