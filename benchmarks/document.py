@@ -153,7 +153,7 @@ def _judged(
 ) -> tuple[bool | None, str]:
     for name, values in series:
         if scatter(values) > NOISY:
-            return None, f"the blocks of {name} scatter by {scatter(values):.0%}: the machine is too noisy"
+            return None, f"the blocks of {name} scatter by {scatter(values):.0%}: too noisy to tell"
     met = goal.met(interval)
     if interval.low is None or interval.high is None:
         return None, "a single block has no interval"
