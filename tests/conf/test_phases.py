@@ -207,9 +207,8 @@ def check_signals(store):
 
 
 def test_a_short_phase2_reads_every_signal(tmp_path):
-    finished(
-        "experiment=phase2", "cycles=10", "workload.max_agents=6", *SCALED[2:], "replicate=0", store=tmp_path
-    )
+    size = ["cycles=10", "workload.max_agents=6", "blocking_interval_s=0.002", "replicate=0"]
+    finished("experiment=phase2", *size, "optimization.persist=none", store=tmp_path)
     check_signals(tmp_path)
 
 

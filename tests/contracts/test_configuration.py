@@ -24,7 +24,7 @@ def _hydra():
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_composes_to_jobs_that_json_can_hold(experiment):
-    sweep = expand([f"experiment={experiment}"], multirun=False)
+    sweep = expand([f"experiment={experiment}", "replicate=0"], multirun=False)
     assert sweep.lead["question"]
     for job in composed_jobs(sweep.jobs):
         written = record(job, run_id="r", environment={}, concurrent_runs=0, sweep_id=None, sweep_index=None)
