@@ -19,6 +19,7 @@ from conf.reproduction import (
     readings,
     synergies,
     tables,
+    unit_error,
 )
 from conf.reproduction.checks import Section, passed, row
 from conf.reproduction.material import EXPERIMENTS, REVIEW, Material, bring_in, run
@@ -45,6 +46,7 @@ PARTS: tuple[Part, ...] = (
     judgements,
     comparison,
     files,
+    unit_error,
     readings,
     costs,
 )

@@ -30,9 +30,9 @@ class Row:
     how: str
 
     def to_json(self) -> dict[str, Any]:
-        """Return the row as the tables publish it."""
+        """Return the row as the tables publish it; where nothing was published, nothing holds or does not."""
         said = {True: "yes", False: "no", None: "not measurable"}
-        return {**asdict(self), "holds": said[self.holds]}
+        return {**asdict(self), "holds": None if self.published is None else said[self.holds]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,9 @@ from typing import Any
 
 from conf.compose import compose_one, composer
 from conf.reproduction.checks import Row, Section, row
+from conf.reproduction.intervention import SCALED, eliminated, joint
 from conf.reproduction.material import Material
 from stats import compare, judge
-from stats.hypotheses import known
 from stats.report import comparison_table
 
 NUMBER, TITLE = 4, "Comparison of unoptimised and optimised runs"
@@ -20,10 +20,7 @@ CALLS = """
 select sum(visits + births)::bigint as requests, count(*) as cycles
 from cycles
 """
-SCALED = "scaled: 20 agents, 40 cycles a condition, 2 ms a wait; its ratio is not that of the full size"
 WAITING = ("sampling", "offcpu")
-MEANS = {"VALIDATED": "SUPPORTED", "REFUTED": "ELIMINATED"}
-"""Outcome of an intervention that fits a verdict which the study expects."""
 
 
 def section(material: Material) -> Section:
@@ -41,7 +38,7 @@ def section(material: Material) -> Section:
             *_calls(material, name, sides, found),
             *_levels(material, name, sides),
         ]
-        rows += [*_joint(name, found), *_eliminated(name, found)]
+        rows += [*joint(name, found), *eliminated(name, found)]
         title = f"{name}: {contrast['caveat'] or 'nothing else differs'}"
         tables[title] = comparison_table(found, style="markdown")
     return Section(number=NUMBER, name="comparison", title=TITLE, rows=tuple(rows), tables=tables)
@@ -129,37 +126,6 @@ def _levels(material: Material, name: str, sides: Sequence[Sequence[str]]) -> li
                 expected=waits,
                 found=level.account in WAITING,
                 how=f"largest account: {level.account}; {level.detail}",
-            )
-        )
-    return rows
-
-
-def _joint(name: str, found: Mapping[str, Any]) -> list[Row]:
-    return [
-        row(
-            f"{name}: H2 and H3 together the cause, {form}",
-            published=True,
-            found=holds,
-            holds=holds,
-            how=SCALED,
-        )
-        for form, holds in found["h2_h3_validated"].items()
-    ]
-
-
-def _eliminated(name: str, found: Mapping[str, Any]) -> list[Row]:
-    """Put what is observed beside the study's expectation; scaled, it checks nothing."""
-    rows = []
-    for entry in found["elimination"]:
-        expectation = known()[entry["hypothesis"]].EXPECTED
-        decided = None if entry["outcome"] == "UNDECIDED" else entry["outcome"] == MEANS[expectation]
-        rows.append(
-            row(
-                f"{name}: elimination of {entry['hypothesis']}",
-                published=MEANS[expectation],
-                found=entry["outcome"],
-                holds=decided,
-                how=f"if true {entry['if_true']}, if false {entry['if_false']}; observed: {entry['observed']}",
             )
         )
     return rows

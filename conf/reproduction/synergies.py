@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
 
+from conf.reproduction.cap import capped
 from conf.reproduction.checks import Row, Section, left_out, row
 from conf.reproduction.material import LEFT_OUT, Material
 from stats import synergy
@@ -15,7 +15,6 @@ NUMBER, TITLE = 2, "The synergy of the factors"
 RECORDED = "experiment = '{}' and status = 'imported' and n_cycles > 0"
 LIGHT = "experiment = 'c255_light' and status = 'completed'"
 THREE_WAY = "energy_pooling×reality_sources×energy_recovery"
-CAP = 100
 
 POPULATIONS = """
 -- one row per condition and cycle of a run, in order: (run_id, condition, population)
@@ -66,7 +65,7 @@ def _light(material: Material) -> list[Row]:
                 how=f"{how}; random angles, {mean} ± {sd} (sd) over 60 seeds, ± 3 sd taken for equal",
             )
         )
-    return [*rows, *_capped("C255 light run here", means, within=0.1)]
+    return [*rows, *capped("C255 light run here", means, within=0.1)]
 
 
 def _recorded(material: Material) -> list[Row]:
@@ -98,37 +97,7 @@ def _c255(material: Material) -> list[Row]:
         found=statistics.fmean(recorded),
         how="mean of the recorded populations",
     )
-    return [mean, same, *_capped("C255 recorded", means, within=0.0)]
-
-
-def _capped(name: str, means: Mapping[str, float], *, within: float) -> list[Row]:
-    """Say what the synergy is, and what a cap alone makes of it: all three cells above the base stand at the cap."""
-    base, least = means["OFF-OFF"], min(means[cell] for cell in ("ON-OFF", "OFF-ON", "ON-ON"))
-    return [
-        row(
-            f"{name}: synergy [agents]",
-            published="-85.684",
-            expected="-85.684",
-            within=within,
-            found=means["synergy"],
-            how="ANTAGONISTIC below -0.1" + (f"; random angles move it by up to {within}" if within else ""),
-            holds=abs(means["synergy"] + 85.684) <= max(within, 5e-4),
-        ),
-        row(
-            f"{name}: the base less the cap [agents]",
-            expected=means["synergy"],
-            within=0.5,
-            found=base - CAP,
-            how=f"{base:.3f} - {CAP}, the synergy but for half an agent: that of cells at the cap is nothing else",
-        ),
-        row(
-            f"{name}: the synergy is of the mechanisms, not of the cap",
-            published=True,
-            expected=False,
-            found=least < 0.99 * CAP,
-            how=f"each cell but OFF-OFF holds {least / CAP:.1%} of the cap or more",
-        ),
-    ]
+    return [mean, same, *capped("C255 recorded", means, within=0.0)]
 
 
 def _c262(material: Material) -> list[Row]:

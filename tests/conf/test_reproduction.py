@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from conf.reproduction import __main__ as reproduction
-from conf.reproduction import case, checks, costs, experiments, files, readings, synergies, tables
+from conf.reproduction import case, checks, costs, experiments, files, readings, synergies, tables, unit_error
 from conf.reproduction.checks import Row, Section, agrees, left_out, row
 from conf.reproduction.course import course
 from conf.reproduction.material import Material, bring_in
@@ -123,7 +123,11 @@ def test_a_section_that_cannot_be_computed_is_a_check_that_fails(nothing):
 
 
 def test_without_the_recorded_files_their_checks_say_that_they_were_left_out(nothing):
-    rows = [*readings.section(nothing).rows, costs.section(nothing).rows[-1]]
+    rows = [
+        *readings.section(nothing).rows,
+        *unit_error.section(nothing).rows,
+        costs.section(nothing).rows[-1],
+    ]
     assert all(each.passed is None and "ARCHIVE=DIR" in each.how for each in rows)
 
 
@@ -132,7 +136,7 @@ def test_the_tables_are_written_as_markdown_and_json_with_an_index(tmp_path):
     tables.write(tmp_path, [section_of(*rows)], ["a remark"])
     [first, second] = json.loads((tmp_path / "section1_x.json").read_text())["rows"]
     assert list(first) == ["quantity", "published", "expected", "found", "holds", "passed", "how"]
-    assert (second["found"], second["passed"], second["holds"]) == (None, None, "not measurable")
+    assert (second["found"], second["passed"], second["holds"]) == (None, None, None)
     text = (tmp_path / "section1_x.md").read_text()
     assert all(name in text for name in ("quantity", "published", "expected", "found", "holds", "how"))
     index = json.loads((tmp_path / "index.json").read_text())
@@ -168,7 +172,7 @@ def test_the_readings_of_the_real_process_refute_the_acceleration(archive, tmp_p
     assert not refused
     with open_catalog(tmp_path / "store") as catalog:
         material = Material(catalog=catalog, archive=only, imported=imported, codes={"phase1a": 0})
-        found = [readings.section(material), costs.section(material)]
+        found = [unit_error.section(material), readings.section(material), costs.section(material)]
         reports = files._imports(material)
     assert not [each for section in found for each in failures(section)]
     assert len([each for section in found for each in section.rows if each.passed]) > 20
