@@ -63,7 +63,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m conf.reproduction",
         description="Run the study's experiments scaled, judge them, and write each of its tables: published, "
         "expected, found.",
-        epilog="example: python -m conf.reproduction --archive recorded/ --out out",
+        epilog="Runs that the store holds completed are not run again; remove it to start anew.  "
+        "example: python -m conf.reproduction --archive recorded/ --out out",
     )
     parser.add_argument("--archive", type=Path, metavar="DIR", help="directory of the study's recorded files")
     parser.add_argument("--store", type=Path, metavar="DIR", help="where runs are kept (default OUT/store)")

@@ -8,8 +8,9 @@ from typing import Any
 from conf.compose import compose_one, composer
 from conf.reproduction.checks import Row, Section, row
 from conf.reproduction.intervention import SCALED, eliminated, joint
+from conf.reproduction.levels import levels
 from conf.reproduction.material import Material
-from stats import compare, judge
+from stats import compare
 from stats.report import comparison_table
 
 NUMBER, TITLE = 4, "Comparison of unoptimised and optimised runs"
@@ -20,7 +21,6 @@ CALLS = """
 select sum(visits + births)::bigint as requests, count(*) as cycles
 from cycles
 """
-WAITING = ("sampling", "offcpu")
 
 
 def section(material: Material) -> Section:
@@ -36,7 +36,7 @@ def section(material: Material) -> Section:
         rows += [
             *_quantities(name, found),
             *_calls(material, name, sides, found),
-            *_levels(material, name, sides),
+            *levels(material, name, sides),
         ]
         rows += [*joint(name, found), *eliminated(name, found)]
         title = f"{name}: {contrast['caveat'] or 'nothing else differs'}"
@@ -70,7 +70,9 @@ def _quantities(name: str, found: Mapping[str, Any]) -> list[Row]:
             published=True,
             expected=True,
             found=faster,
-            how=f"95 % interval from {found['speedup']['low']} to {found['speedup']['high']}",
+            how=f"95 % interval from {found['speedup']['low']:.4g} to {found['speedup']['high']:.4g}"
+            if faster
+            else SCALED,
         ),
     ]
     criteria = [
@@ -113,19 +115,3 @@ def _calls(
             how=SCALED,
         ),
     ]
-
-
-def _levels(material: Material, name: str, sides: Sequence[Sequence[str]]) -> list[Row]:
-    rows = []
-    for side, ids, waits in (("A, unoptimised", sides[0], True), ("B, cached", sides[1], False)):
-        level = judge(material.catalog, runs=ids).level
-        rows.append(
-            row(
-                f"{name}: most of the time of {side}, is spent waiting in samples",
-                published=False if waits else None,
-                expected=waits,
-                found=level.account in WAITING,
-                how=f"largest account: {level.account}; {level.detail}",
-            )
-        )
-    return rows

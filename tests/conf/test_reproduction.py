@@ -10,7 +10,19 @@ from types import SimpleNamespace
 import pytest
 
 from conf.reproduction import __main__ as reproduction
-from conf.reproduction import case, checks, costs, experiments, files, readings, synergies, tables, unit_error
+from conf.reproduction import (
+    case,
+    checks,
+    comparison,
+    costs,
+    experiments,
+    files,
+    judgements,
+    readings,
+    synergies,
+    tables,
+    unit_error,
+)
 from conf.reproduction.checks import Row, Section, agrees, left_out, row
 from conf.reproduction.course import course
 from conf.reproduction.material import Material, bring_in
@@ -120,6 +132,58 @@ def test_a_section_that_cannot_be_computed_is_a_check_that_fails(nothing):
     [failed] = section.rows
     assert failed.passed is False
     assert "c255_light" in failed.how
+
+
+@pytest.fixture
+def intervention(tmp_path, make_run):
+    """C256 unoptimised and cached, and one of its successors, two runs each of two conditions."""
+
+    def made(calls: int) -> Material:
+        for experiment, mode in (("c256", "unoptimized"), ("c256", "cached"), ("c257", "cached")):
+            for replicate in range(2):
+                direct = mode == "unoptimized"
+                wall = [(1000 if direct else 10) * 10**6 + 10**5 * (n + replicate) for n in range(20)]
+                cycles = {
+                    "wall_ns": wall,
+                    "cpu_ns": [10**6] * 20 if direct else wall,
+                    "offcpu_ns": [ns - 10**6 for ns in wall] if direct else [0] * 20,
+                    "sampling_ns": [ns - 10**6 for ns in wall] if direct else [10**5] * 20,
+                    "sampling_calls": [calls if direct else 1] * 20,
+                    "population": [6] * 20,
+                    "visits": [15] * 20,
+                    "births": [1] * 20,
+                }
+                named = {"config_id": f"{experiment}{mode}", "seed": 0, "replicate": replicate}
+                make_run(tmp_path, experiment=experiment, optimization=mode, cycles=cycles, **named)
+        return Material(catalog=open_catalog(tmp_path), archive=None)
+
+    return made
+
+
+def test_the_ratio_of_calls_is_checked_against_visits_and_births(intervention):
+    section = comparison.section(intervention(calls=16))
+    assert not failures(section)
+    ratio = [each for each in section.rows if each.quantity.endswith("ratio of sampling calls")]
+    assert [each.found for each in ratio] == [16, 16]
+    assert [each.holds for each in ratio] == [False, False]
+
+
+def test_samples_that_nobody_asked_for_fail_the_ratio(intervention):
+    failed = failures(comparison.section(intervention(calls=17)))
+    assert {each.quantity.partition(": ")[2] for each in failed} == {
+        "ratio of sampling calls",
+        "reduction of sampling calls",
+    }
+
+
+def test_a_phase_2_without_signals_fails_but_for_a_sensor_that_the_machine_lacks(tmp_path, make_run):
+    make_run(tmp_path, experiment="phase2", cycles={"wall_ns": [10**6] * 20})
+    with open_catalog(tmp_path) as catalog:
+        section = judgements.section(Material(catalog=catalog, archive=None))
+    assert len(section.rows) == 25
+    passed = {each.quantity for each in section.rows if each.passed}
+    assert all(each.quantity in passed for each in section.rows if each.quantity.startswith("h4"))
+    assert not any(quantity.startswith("h2") for quantity in passed)
 
 
 def test_without_the_recorded_files_their_checks_say_that_they_were_left_out(nothing):
