@@ -42,7 +42,7 @@ def _imports(material: Material) -> list[Row]:
             f"{name} becomes ordinary runs",
             expected=True,
             found=bool(ids),
-            how=f"{len(ids)} runs in the store",
+            how=f"runs in the store: {len(ids)}",
         )
         for name, ids in material.imported.items()
     ]

@@ -68,7 +68,7 @@ def _verdict(variant: str, entry: Entry, sensors: bool) -> Row:
     """Check that there is a verdict; which one is for the run to say.  Without a sensor there is none on H4."""
     finding = entry.finding
     lacking = entry.hypothesis == "h4" and not sensors
-    judged = finding.verdict != OPEN
+    judged, decided = finding.verdict != OPEN, finding.verdict in ("VALIDATED", "REFUTED")
     because = (
         "the machine has no sensor, so H4 must be UNTESTABLE" if lacking else "scaled: a verdict on this run"
     )
@@ -77,7 +77,7 @@ def _verdict(variant: str, entry: Entry, sensors: bool) -> Row:
         published=entry.expected,
         expected=OPEN if lacking else "any verdict but UNTESTABLE",
         found=finding.verdict,
-        holds=finding.verdict == entry.expected if judged else None,
+        holds=finding.verdict == entry.expected if decided else None,
         passed=judged is not lacking,
         how=f"{because}; {finding.reason}",
     )
