@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 
-from conf.reproduction.cap import capped
+from conf.reproduction.cap import capped, raised
 from conf.reproduction.checks import Row, Section, left_out, row
 from conf.reproduction.material import LEFT_OUT, Material
 from stats import synergy
@@ -32,7 +32,7 @@ def section(material: Material) -> Section:
     tables = {
         "Synergy of the factorials": synergy_table(synergy(material.catalog, runs=ids), style="markdown")
     }
-    rows = [*_light(material), *_recorded(material)]
+    rows = [*_light(material), raised(), *_recorded(material)]
     return Section(number=NUMBER, name="synergies", title=TITLE, rows=tuple(rows), tables=tables)
 
 

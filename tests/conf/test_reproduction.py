@@ -11,6 +11,7 @@ import pytest
 
 from conf.reproduction import __main__ as reproduction
 from conf.reproduction import (
+    cap,
     case,
     checks,
     comparison,
@@ -125,6 +126,12 @@ def test_a_cycle_at_the_cap_takes_416_samples():
     found = course(cycles=9, words=["optimization.sampling=per_visit"])
     assert found.population[-1] == 100
     assert found.last_samples == found.visits[-1] == 416
+
+
+def test_the_published_synergy_follows_the_cap():
+    raised = cap.raised()
+    assert raised.passed is True
+    assert raised.holds is False
 
 
 def test_a_section_that_cannot_be_computed_is_a_check_that_fails(nothing):
