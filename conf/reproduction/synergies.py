@@ -8,6 +8,7 @@ from conf.reproduction.cap import capped, raised
 from conf.reproduction.checks import Row, Section, left_out, row
 from conf.reproduction.material import LEFT_OUT, Material
 from stats import synergy
+from stats.factorial import Entry
 from stats.report import synergy_table
 
 NUMBER, TITLE = 2, "The synergy of the factors"
@@ -101,7 +102,7 @@ def _c255(material: Material) -> list[Row]:
 
 
 def _c262(material: Material) -> list[Row]:
-    [entry] = synergy(material.catalog, where=RECORDED.format("c262")).entries
+    entry = _entry(material, RECORDED.format("c262"))
     return [
         row(
             f"C262 recorded: {name}",
@@ -121,8 +122,15 @@ def _c262(material: Material) -> list[Row]:
 
 
 def _synergy(material: Material, where: str) -> dict[str, float]:
-    [entry] = synergy(material.catalog, where=where, latest=True).entries
+    entry = _entry(material, where)
     return {**entry.cells, "synergy": entry.synergy}
+
+
+def _entry(material: Material, where: str) -> Entry:
+    found = synergy(material.catalog, where=where, latest=True)
+    if len(found.entries) != 1:
+        raise ValueError(f"{len(found.entries)} factorials where {where}, not one; import all recorded files")
+    return found.entries[0]
 
 
 def _history(material: Material, where: str, condition: str) -> list[int]:
