@@ -11,7 +11,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
-from hydra.errors import MissingConfigException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -20,6 +20,13 @@ from conf.schema import Trunk
 ROOT = Path(__file__).resolve().parent
 GROUPS = ("experiment", "workload", "mechanism", "optimization", "probe", "hypothesis", "store")
 TRUNK_KEYS = tuple(sorted(field.name for field in fields(Trunk)))
+
+
+# What composing raises for somebody's mistake; Hydra asserts where hydra.* is given a shape that it cannot have.
+WRONG = (
+    *(ValueError, TypeError, AttributeError, AssertionError),
+    *(MissingConfigException, OmegaConfBaseException, HydraException),
+)
 
 
 class ConfigurationError(ValueError):
@@ -60,11 +67,7 @@ def compose_one(overrides: Sequence[str]) -> Composed:
         OmegaConf.set_struct(composed, False)
         del composed["hydra"]
         config = OmegaConf.to_container(composed, resolve=True, enum_to_str=True, throw_on_missing=True)
-    except (ValueError, TypeError, AttributeError, MissingConfigException, OmegaConfBaseException) as error:
-        raise ConfigurationError(_sentence(error)) from error
-    except Exception as error:  # Hydra's own exceptions share no base class but Exception
-        if not type(error).__module__.startswith("hydra."):
-            raise
+    except WRONG as error:
         raise ConfigurationError(_sentence(error)) from error
     if not isinstance(config, dict):
         raise ConfigurationError(f"the configuration is a {type(config).__name__}, not a mapping")
@@ -94,10 +97,14 @@ def _sentence(error: BaseException) -> str:
         if key in TRUNK_KEYS:
             return f"{key}: {cause}"
         return f"{key} is not a configuration key{similar(key, _known_keys(key))}"
-    if first.startswith("Ambiguous value"):
+    if first.startswith(("Ambiguous value", "Sweep parameters")):
         return (
             f"{first.split(chr(39))[1]} lists several values; give -m to sweep over them, or [a,b] for a list"
         )
+    if isinstance(error, AssertionError):
+        return f"a hydra.* override cannot be used so ({first}); leave it out"
+    if cause and first.startswith("Error merging override "):
+        return f"{first.removeprefix('Error merging override ')}: {cause}"
     return f"{first}: {cause}" if cause and cause not in first else first
 
 

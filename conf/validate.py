@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from conf.compose import TRUNK_KEYS, Composed, ConfigurationError, leaves, similar
+from conf.schema import Store
 from probes import build
 from probes.protocols import Condition, Workload
 from stats.hypotheses import VERDICTS, thresholds
+
+KEYS = (*TRUNK_KEYS, *(f"store.{field.name}" for field in fields(Store)))
 
 ALL = "all"
 """The one condition of an experiment without factors."""
@@ -43,11 +47,13 @@ def workload_spec(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_unknown_keys(config: Mapping[str, Any]) -> None:
-    for key in config:
-        if key not in TRUNK_KEYS:
-            raise ConfigurationError(f"{key} is not a configuration key{similar(str(key), TRUNK_KEYS)}")
-    for key in TRUNK_KEYS:
-        if key not in config:
+    store = config.get("store")
+    present = [*config, *(f"store.{key}" for key in store or () if isinstance(store, dict))]
+    for key in present:
+        if key not in KEYS:
+            raise ConfigurationError(f"{key} is not a configuration key{similar(str(key), KEYS)}")
+    for key in KEYS:
+        if key not in present:
             raise ConfigurationError(f"{key} was removed, but every run needs it; drop the ~{key}")
 
 
