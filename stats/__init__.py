@@ -1,4 +1,4 @@
-"""Statistics over runs: judge hypotheses, compare groups, find synergy.
+"""Statistics over runs: judge hypotheses, compare groups, find synergy, lay out timelines.
 
 The functions are imported when first asked for: composing a configuration needs the thresholds alone, and SciPy's
 ``stats`` with statsmodels takes 1.3 s to import.
@@ -13,10 +13,16 @@ if TYPE_CHECKING:
     from stats.comparing import compare
     from stats.factorial import synergy
     from stats.judging import judge
+    from stats.timing import timeline
 
-__all__ = ["compare", "judge", "synergy"]
+__all__ = ["compare", "judge", "synergy", "timeline"]
 
-_HOMES = {"compare": "stats.comparing", "judge": "stats.judging", "synergy": "stats.factorial"}
+_HOMES = {
+    "compare": "stats.comparing",
+    "judge": "stats.judging",
+    "synergy": "stats.factorial",
+    "timeline": "stats.timing",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""``python -m stats verdict | compare | synergy``: judgements on the command line."""
+"""``python -m stats verdict | compare | synergy | timeline``: judgements on the command line."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from stats import commands, gates
 from stats.commands import Result
 from stats.hypotheses import PROTOCOL, variants
+from stats.progress import CLOCKS
 from store.catalog import Catalog, open_catalog
 from store.commandline import guarded, muted
 from store.output import format_of, opened, plain, write_rows
@@ -29,6 +30,7 @@ OPTIONS = (
     *VALUED,
     *("--fail-if", "--profile", "--variant", "--by", "--set", "--outcome"),
     *("--a", "--b", "--expected-a-s", "--expected-b-s"),
+    *("--expected-s", "--clock", "--until-s", "--milestone-s"),
 )
 """Options that take a value, which is then no command."""
 
@@ -45,6 +47,10 @@ EXAMPLES = {
     "synergy": """examples:
   python -m stats synergy --where "experiment='c255'"
   python -m stats synergy --outcome population_final --format json""",
+    "timeline": """examples:
+  python -m stats timeline --where "experiment='demo'"
+  python -m stats timeline --where "experiment='c256'" --expected-s 72360 --until-s 98000
+  python -m stats timeline --latest --expected-s 60 --fail-if "excess>0.1" --fail-if "shape=upwards" """,
 }
 GATE = "exit 1 if this holds, or cannot be told: a name, one of = != < <= > >=, a value; may be repeated"
 
@@ -115,11 +121,11 @@ def _say(lines: Iterable[str]) -> None:
 def _parser() -> Parser:
     parser = Parser(
         prog="python -m stats",
-        description="Judge runs: verdicts on H1 to H5, comparisons of two groups, synergy of factors.",
+        description="Judge runs: verdicts on H1 to H5, comparisons of two groups, synergy of factors, timelines.",
         epilog="example: python -m stats verdict --where \"experiment='c256'\"; COMMAND --help shows more",
     )
     subcommands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_verdict, _add_compare, _add_synergy):
+    for add in (_add_verdict, _add_compare, _add_synergy, _add_timeline):
         add(subcommands)
     return parser
 
@@ -177,6 +183,33 @@ def _add_synergy(subcommands: Subcommands) -> None:
     )
     parser.add_argument(
         "--outcome", default="population_mean", metavar="COLUMN", help="numeric column of table conditions"
+    )
+
+
+def _add_timeline(subcommands: Subcommands) -> None:
+    parser = _command(
+        subcommands, "timeline", commands.timeline, "does a run take longer than expected, and ever longer?"
+    )
+    parser.add_argument(
+        "--expected-s",
+        type=float,
+        metavar="N",
+        help="expected seconds of a run; without it there is no excess",
+    )
+    parser.add_argument(
+        "--clock", choices=CLOCKS, help="default: cpu for readings of a process, wall for everything else"
+    )
+    parser.add_argument("--until-s", type=float, metavar="N", help="leave out what lies later in a run")
+    parser.add_argument(
+        "--without-requoted", action="store_true", help="leave out readings that quote an older one"
+    )
+    parser.add_argument(
+        "--milestone-s",
+        type=float,
+        action="append",
+        default=[],
+        metavar="N",
+        help="a time on the clock, claimed or of interest; may be repeated (default: those the study published)",
     )
 
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from stats import comparing, factorial, gates, judging, report
+from stats import comparing, factorial, gates, judging, report, timing
 from stats.text import Row
 from store.catalog import Catalog
 from store.selection import Selection
@@ -94,6 +94,25 @@ def synergy(catalog: Catalog, arguments: argparse.Namespace) -> Result:
         rows=report.synergy_rows(document),
         table=report.synergy_table,
         names=[(_title(entry, "experiment"), gates.synergy_names(entry)) for entry in document["synergy"]],
+    )
+
+
+def timeline(catalog: Catalog, arguments: argparse.Namespace) -> Result:
+    """Lay the clock of the selected runs over their progress."""
+    document = timing.timeline(
+        catalog,
+        **_selected(arguments),
+        expected_s=arguments.expected_s,
+        clock=arguments.clock,
+        until_s=arguments.until_s,
+        without_requoted=arguments.without_requoted,
+        milestones_s=arguments.milestone_s,
+    ).to_json()
+    return Result(
+        documents=[document],
+        rows=report.timeline_rows(document),
+        table=report.timeline_table,
+        names=[(f"run {entry['run_id']}", gates.timeline_names(entry)) for entry in document["timelines"]],
     )
 
 

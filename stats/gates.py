@@ -14,6 +14,7 @@ Document = Mapping[str, Any]
 Value = str | float | bool | None
 Names = Mapping[str, Value]
 
+SHAPES = ("line", "upwards", "downwards", "unknown")
 CLASSES = ("SYNERGISTIC", "ANTAGONISTIC", "ADDITIVE")
 ANY = "*"
 """Stands for every name in its place."""
@@ -105,6 +106,12 @@ def synergy_names(entry: Document) -> Names:
     return dict(_scalars(entry))
 
 
+def timeline_names(entry: Document) -> Names:
+    """Return ``excess``, ``shape``, ``fit.delta_r2``, ``phases.late.rate`` … of one run's timeline."""
+    phases = {phase["phase"]: phase for phase in entry["phases"]}
+    return dict(_scalars({**entry, "phases": phases}))
+
+
 def _scalars(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Value]]:
     for name, value in values.items():
         if isinstance(value, Mapping):
@@ -137,7 +144,7 @@ def _bound(gate: Gate, value: Value) -> Value:
     if isinstance(value, bool) or gate.bound in _TRUTHS:
         return _word(gate, _TRUTHS.get(gate.bound), "true or false")
     if isinstance(value, str):
-        allowed = next((words for words in (VERDICTS, CLASSES) if value in words), (gate.bound,))
+        allowed = next((words for words in (VERDICTS, CLASSES, SHAPES) if value in words), (gate.bound,))
         return _word(gate, gate.bound if gate.bound in allowed else None, " or ".join(allowed))
     try:
         return float(gate.bound)

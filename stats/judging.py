@@ -14,6 +14,8 @@ from stats.hypotheses import thresholds as bind
 from stats.hypotheses.finding import Aside, Criterion, Finding, Row, combine
 from stats.remarks import Record
 
+from store import sanity
+
 if TYPE_CHECKING:
     from store.catalog import Catalog
 
@@ -196,6 +198,7 @@ class _Evidence:
     findings: Mapping[str, Mapping[str, Finding]]
     totals: Mapping[str, Row]
     asides: Sequence[Observed]
+    sanity: sanity.Survey
 
 
 def _criteria(profile: str, variant: str) -> dict[str, Criterion]:
@@ -223,13 +226,20 @@ def _gather(
     }
     totals = {row["run_id"]: row for row in catalog.query(accounts.SQL, runs=ids)} if ids else {}
     observed = asides.observe(read)
-    return _Evidence(records=records, findings=findings, totals=totals, asides=observed)
+    return _Evidence(
+        records=records,
+        findings=findings,
+        totals=totals,
+        asides=observed,
+        sanity=sanity.survey(catalog, ids),
+    )
 
 
 def _notes(evidence: _Evidence, records: Sequence[Record], limits: Limits) -> tuple[str, ...]:
     """Return what limits the verdicts, and what else the study says; other versions declare no thresholds."""
-    said = asides.notes(evidence.asides, [record.run_id for record in records])
-    return (*remarks.notes(records, limits), *said)
+    ids = [record.run_id for record in records]
+    said = asides.notes(evidence.asides, ids)
+    return (*remarks.notes(records, limits), *said, *evidence.sanity.notes(ids))
 
 
 def _entry(name: str, evidence: _Evidence, records: Sequence[Record], limits: Mapping[str, float]) -> Entry:

@@ -23,6 +23,8 @@ QUANTITIES = (
     "call_reduction",
     "overhead_factor",
 )
+DETAILED = 5
+"""Runs of a timeline whose phases are printed; the others have a row."""
 SHOWN = 100
 """Letters of a selection's predicates; a list of run ids has no end."""
 
@@ -63,6 +65,38 @@ def synergy_table(synergy: Judged | Document, *, style: str = "table") -> str:
         rows = [{name: y for name, y in row.items() if name not in cells} for row in rows]
         lines = [*(f"{_title(entry)}: {_listed(entry['cells'])}" for entry in entries), *lines]
     return _text(found, style, [rows], lines)
+
+
+def timeline_table(timelines: Judged | Document, *, style: str = "table") -> str:
+    """Return each run's line, its phases and milestones and the notes as text."""
+    found = _document(timelines)
+    parts: list[str | Sequence[Row]] = [_selection(found["selection"]), timeline_rows(found)]
+    for entry in found["timelines"][:DETAILED]:
+        parts += [f"{entry['experiment']} (run {entry['run_id']})", _phases(entry), _milestones(entry)]
+    more = len(found["timelines"]) - DETAILED
+    return _text(found, style, parts, [f"phases of {more} more runs: --format json"] if more > 0 else [])
+
+
+def timeline_rows(document: Document) -> list[Row]:
+    """Return one row per run: how far its clock went, and whether that is a line."""
+    columns = (
+        "experiment",
+        "optimization",
+        "run_id",
+        "clock",
+        "progress",
+        "n",
+        "elapsed_s",
+        "excess",
+        "shape",
+    )
+    return [
+        {name: entry[name] for name in columns}
+        | {name: entry["fit"][name] for name in ("r2_linear", "delta_r2", "curvature")}
+        | {"bend_low": entry["bend"]["low"], "bend_high": entry["bend"]["high"]}
+        | {"reason": entry["fit"]["reason"] or entry["bend"]["reason"]}
+        for entry in document["timelines"]
+    ]
 
 
 def verdict_rows(document: Document) -> list[Row]:
@@ -133,6 +167,42 @@ def _effects(entry: Document) -> Iterator[str]:
         orders[0].append(f"synergy {bounded(entry['synergy'], intervals['synergy'])}")
     for said in orders.values():
         yield f"{_title(entry)}: {', '.join(said)}"
+
+
+def _phases(entry: Document) -> list[Row]:
+    """Return a row per third: seconds on the clock per hour of the other, or per cycle."""
+    unit, scale = ("s_per_cycle", 1.0) if entry["progress"] == "cycles" else ("s_per_hour", 3600.0)
+    return [
+        {
+            "phase": phase["phase"],
+            f"to_{entry['progress']}": phase["last"],
+            "n": phase["n"],
+            **{
+                name: None if phase[key] is None else phase[key] * scale
+                for name, key in ((unit, "rate"), ("low", "low"), ("high", "high"))
+            },
+            "excess_per_elapsed_h": _percent(phase["excess_per_elapsed_h"]),
+            "reason": phase["reason"],
+        }
+        for phase in entry["phases"]
+    ]
+
+
+def _milestones(entry: Document) -> list[Row]:
+    return [
+        {
+            "milestone_h": milestone["elapsed_s"] / 3600,
+            f"reached_at_{entry['progress']}": milestone["reached_at"] or "never",
+            **{name: _percent(milestone[name]) for name in ("excess", "per_expected_h", "per_elapsed_h")},
+        }
+        for milestone in entry["milestones"]
+    ]
+
+
+def _percent(share: float | None) -> str | None:
+    if share is None:
+        return None
+    return f"{share:+.1%}" if abs(share) >= 0.1 else f"{share:+.2%}"
 
 
 def _title(entry: Document) -> str:

@@ -102,6 +102,11 @@ def undecided(fit: Fit, *, x: str, y: str, source: str = "") -> Finding:
     ``source`` says what records the signal.
     """
     if isinstance(fit, Unfit):
+        if fit.n_y and not fit.n_x and x == "cycle":
+            said = (
+                f"{y} was recorded {fit.n_y} times, but without a cycle: `stats timeline` judges it over time"
+            )
+            return Finding(verdict="UNTESTABLE", reason=said)
         for name, readings in ((y, fit.n_y), (x, fit.n_x)):
             if not readings:
                 return Finding(

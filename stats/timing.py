@@ -1,0 +1,275 @@
+"""The timeline of runs: time taken above what was expected, and whether a run became slower as it went on.
+
+The module is not called ``timeline``: importing it would put it in the place of the function in ``stats``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from stats import phases, progress
+from stats.hypotheses.finding import FEWEST
+from stats.hypotheses.h2 import Thresholds
+from stats.kernels import rates
+from stats.kernels.quadratic import Parabola
+from stats.kernels.rates import Estimate
+from stats.kernels.usable import Unfit
+from stats.phases import HOUR, Milestone, Phase
+from stats.progress import CLOCKS, Memory, Series
+from store import claims, sanity
+from store.catalog import Catalog
+
+MILESTONES_S = {"c256": (30.0 * HOUR, 31.0 * HOUR, 34.4 * HOUR, 34.5 * HOUR)}
+"""What the study published as the CPU time of a run of which only readings by ``ps`` are left."""
+SHOWN = 100
+"""Points of a run in the document."""
+H2_DELTA_R2 = Thresholds().delta_r2_min
+
+RUNS = """
+-- one row per selected run
+select run_id, experiment, optimization, status from runs order by started_at, run_id
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """One run's clock against its progress."""
+
+    run_id: str
+    experiment: str | None
+    optimization: str | None
+    expected_s: float | None
+    series: Series
+    bend: Estimate
+    phases: Sequence[Phase]
+    milestones: Sequence[Milestone]
+    memory: Memory | None
+
+    def to_json(self) -> dict[str, Any]:
+        series, fit = self.series, self.series.fit
+        return {
+            "run_id": self.run_id,
+            "experiment": self.experiment,
+            "optimization": self.optimization,
+            "clock": series.clock,
+            "source": series.source,
+            "progress": series.progress,
+            "n": fit.n,
+            "elapsed_s": series.y[-1],
+            "progress_end": series.x[-1],
+            "excess": phases.excess(series.y[-1], self.expected_s),
+            "shape": shape(self.bend, fit),
+            "fit": _fit(fit),
+            "bend": asdict(self.bend),
+            "phases": [
+                {**asdict(phase), "rate": asdict(phase.rate)["value"]}
+                | {key: getattr(phase.rate, key) for key in ("low", "high", "reason")}
+                for phase in self.phases
+            ],
+            "milestones": [asdict(milestone) for milestone in self.milestones],
+            "memory": self.memory and _memory(self.memory),
+            "points": _thinned(series, self.expected_s),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timelines:
+    """The timelines of a selection; ``to_json`` is their published shape."""
+
+    where: tuple[str, ...]
+    runs: tuple[str, ...]
+    expected_s: float | None
+    entries: tuple[Timeline, ...]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document of ``stats timeline``."""
+        return {
+            "selection": {"where": list(self.where), "runs": list(self.runs)},
+            "expected_s": self.expected_s,
+            "timelines": [entry.to_json() for entry in self.entries],
+            "notes": list(self.notes),
+        }
+
+
+def timeline(
+    catalog: Catalog,
+    *,
+    where: str | Sequence[str] = (),
+    runs: Sequence[str] = (),
+    expected_s: float | None = None,
+    clock: str | None = None,
+    until_s: float | None = None,
+    without_requoted: bool = False,
+    milestones_s: Sequence[float] = (),
+    tags: Sequence[str] = (),
+    latest: bool = False,
+    last: int | None = None,
+) -> Timelines:
+    """Lay each selected run's clock over its progress.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        An open store.
+    where, runs, tags, latest, last
+        The selection, as everywhere.
+    expected_s : float, optional
+        Expected duration on that clock [s]; without it there is no excess, only the line.
+    clock : str, optional
+        ``wall`` or ``cpu``: what y is.  Against it stands, for readings of a process in no known cycle, the other
+        clock, and for everything else the number of cycles done.  By default CPU time of readings, else wall time.
+    until_s : float, optional
+        Leave out what lies later after the run's start.
+    without_requoted : bool
+        Leave out readings that quote an older one: their CPU time lies below that of an earlier one.
+    milestones_s : sequence of float
+        Times on the clock that somebody claims, or wants to see; by default those that the study published.
+
+    Returns
+    -------
+    Timelines
+        Per run: excess at the end and at milestones, the rate in each third, line against parabola, and the bend (the
+        change of the rate) with its interval.  Where that holds 0, the run is a line.
+
+    Raises
+    ------
+    ValueError
+        If the selection, the clock or a number is unknown or out of range.
+    """
+    if clock is not None and clock not in CLOCKS:
+        raise ValueError(f"clock={clock} is no clock; give one of {', '.join(CLOCKS)}")
+    for name, value in (
+        ("expected_s", expected_s),
+        ("until_s", until_s),
+        *(("milestone_s", m) for m in milestones_s),
+    ):
+        if value is not None and not 0 < value < math.inf:
+            raise ValueError(f"{name}={value:g} is out of range; give seconds above 0")
+    predicates = (where,) if isinstance(where, str) else tuple(where)
+    ids = catalog.select(where=predicates, runs=runs, tags=tags, latest=latest, last=last)
+    found = (
+        progress.read(catalog, ids, clock=clock, until_s=until_s, unquoted=without_requoted) if ids else {}
+    )
+    memory = progress.memory(catalog, ids, until_s=until_s) if ids else {}
+    records = catalog.query(RUNS, runs=ids) if ids else []
+    entries = tuple(
+        _timeline(row, found[row["run_id"]], expected_s, milestones_s, memory.get(row["run_id"]))
+        for row in records
+        if row["run_id"] in found
+    )
+    silent = [row["experiment"] for row in records if row["run_id"] not in found]
+    said = (*_notes(entries, silent, expected_s), *_claims(catalog, entries), *sanity.notes(catalog, ids))
+    notes = said if ids else ("no run is selected",)
+    return Timelines(where=predicates, runs=tuple(ids), expected_s=expected_s, entries=entries, notes=notes)
+
+
+def shape(bend: Estimate, fit: Parabola | Unfit) -> str:
+    """Return ``line``, ``upwards`` (it became slower), ``downwards``, or ``unknown``."""
+    if bend.low is None or bend.high is None or isinstance(fit, Unfit):
+        return "unknown"
+    return "upwards" if bend.low > 0 else "downwards" if bend.high < 0 else "line"
+
+
+def _notes(entries: Sequence[Timeline], silent: Sequence[str], expected_s: float | None) -> list[str]:
+    said = []
+    if silent:
+        said.append(f"no times were recorded in {len(silent)} runs ({', '.join(sorted(set(silent)))})")
+    if entries and expected_s is None:
+        said.append("no expected duration was given (--expected-s), so there is no excess: only the line")
+    if any(entry.milestones for entry in entries) and expected_s is not None:
+        said.append(
+            f"per_expected_h is the excess over {claims.duration(expected_s)} divided by that constant again: it rises "
+            "with the excess whatever the run does, and is no acceleration; per_elapsed_h divides by the time elapsed"
+        )
+    return said + [_said_of_memory(entry) for entry in entries if entry.memory][:3]
+
+
+def _said_of_memory(entry: Timeline) -> str:
+    found = _memory(entry.memory) if entry.memory else {}
+    way = "fell" if found["last_mb"] < found["first_mb"] else "did not fall"
+    said = f"{entry.experiment}: RSS {way}, {found['first_mb']:.1f} to {found['last_mb']:.1f} MB, n = {found['n']}"
+    if found["delta_r2"] is None:
+        return f"{said}; {found['reason']}"
+    met = "met" if found["h2_met"] else "not met"
+    few = f"; fewer than {FEWEST} readings decide nothing" if found["n"] < FEWEST else ""
+    return f"{said}; ΔR² = {found['delta_r2']:.2g} over time, H2's criterion (above {H2_DELTA_R2:g}) is {met}{few}"
+
+
+def _claims(catalog: Catalog, entries: Sequence[Timeline]) -> list[str]:
+    """Return why the largest milestone that a run never reached cannot have been."""
+    said = []
+    ids = [entry.run_id for entry in entries if entry.series.source == "readings"]
+    rows = catalog.query(claims.READINGS, runs=ids) if ids else []
+    for entry in entries:
+        beyond = max((m.elapsed_s for m in entry.milestones if m.reached_at is None), default=None)
+        if beyond is None or beyond == claims.CLAIMED_CPU_S.get(str(entry.experiment)):
+            continue
+        readings = [row for row in rows if row["run_id"] == entry.run_id]
+        excluded = claims.claim(readings, beyond) if entry.series.clock == "cpu" else None
+        factor = claims.unit_apart(beyond, entry.series.y[-1])
+        if excluded is None and factor:
+            total = claims.duration(entry.series.y[-1])
+            excluded = (
+                f"{claims.duration(beyond)} is {factor:,} times the {total} that it took: a mistaken unit?"
+            )
+        if excluded:
+            said.append(f"{entry.experiment} (run {entry.run_id}): {excluded}")
+    return said
+
+
+def _timeline(
+    row: Mapping[str, Any],
+    series: Series,
+    expected_s: float | None,
+    milestones_s: Sequence[float],
+    memory: Memory | None,
+) -> Timeline:
+    solid = phases.solid(series)
+    published = MILESTONES_S.get(row["experiment"], ()) if row["status"] == "imported" else ()
+    return Timeline(
+        run_id=row["run_id"],
+        experiment=row["experiment"],
+        optimization=row["optimization"],
+        expected_s=expected_s,
+        series=series,
+        bend=rates.bend(solid.x, solid.y),
+        phases=phases.thirds(solid, expected_s),
+        milestones=[phases.milestone(at, solid, expected_s) for at in milestones_s or published],
+        memory=memory,
+    )
+
+
+def _fit(fit: Parabola | Unfit) -> dict[str, Any]:
+    if isinstance(fit, Unfit):
+        return {
+            "r2_linear": None,
+            "r2_poly": None,
+            "delta_r2": None,
+            "slope": None,
+            "curvature": None,
+            "reason": fit.reason,
+        }
+    return {
+        "r2_linear": fit.r2_linear,
+        "r2_poly": fit.r2_poly,
+        "delta_r2": fit.delta_r2,
+        "slope": fit.slope,
+        "curvature": fit.c2,
+        "reason": None,
+    }
+
+
+def _memory(memory: Memory) -> dict[str, Any]:
+    fit = _fit(memory.fit)
+    met = None if fit["delta_r2"] is None else fit["delta_r2"] > H2_DELTA_R2
+    return {"n": memory.n, "first_mb": memory.first_mb, "last_mb": memory.last_mb, **fit, "h2_met": met}
+
+
+def _thinned(series: Series, expected_s: float | None) -> list[list[float | None]]:
+    step = 1 + (len(series.x) - 1) // SHOWN
+    kept = [i for i in range(len(series.x)) if i % step == 0 or i == len(series.x) - 1]
+    return [[series.x[i], series.y[i], phases.excess(series.y[i], expected_s)] for i in kept]
