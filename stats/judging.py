@@ -13,7 +13,6 @@ from stats.hypotheses import PROTOCOL, criterion, known
 from stats.hypotheses import thresholds as bind
 from stats.hypotheses.finding import Aside, Criterion, Finding, Row, combine
 from stats.remarks import Record
-
 from store import sanity
 
 if TYPE_CHECKING:

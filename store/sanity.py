@@ -1,0 +1,250 @@
+"""What the numbers of runs say against themselves: times above what is possible, units mixed up, ends of a scale.
+
+A note holds the value, why it cannot be (or what it means), and the run.  Silence proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from statistics import median
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from store.claims import CLAIMED_CPU_S, READINGS, claim, duration, thread_count, unit_apart
+
+if TYPE_CHECKING:
+    from store.catalog import Catalog
+
+Row = Mapping[str, Any]
+
+SLACK, SLACK_S = 1.01, 0.1
+"""Two clocks disagree by ticks (CPU times of ps and of getrusage have 10 ms); a part may exceed its whole by that."""
+
+PEERS, ALIKE = 3, 2.0
+"""Runs of one configuration are peers where at least so many others agree within this factor."""
+
+FEWEST = 20
+"""Cycles of a condition below which a constant end says nothing."""
+
+TIMES = """
+-- one row per run: its totals, and what its cycles, windows and conditions add up to [s]
+with spent as (
+    select
+        run_id, sum(wall_ns) / 1e9 as cycles_s,
+        sum(coalesce(cpu_ns, 0) + coalesce(runq_ns, 0)) filter (where cpu_ns is not null) / 1e9 as cpu_s,
+        sum(wall_ns) filter (where cpu_ns is not null) / 1e9 as cpu_of_s,
+        sum(gc_ns) / 1e9 as gc_s, sum(wall_ns) filter (where gc_ns is not null) / 1e9 as gc_of_s,
+        sum(probe_ns) / 1e9 as probe_s, sum(wall_ns) filter (where probe_ns is not null) / 1e9 as probe_of_s,
+        sum(sampling_ns) / 1e9 as sampling_s,
+        sum(wall_ns) filter (where sampling_ns is not null) / 1e9 as sampling_of_s
+    from cycles
+    where cycle >= 0 and coalesce(process, 0) = 0
+    group by run_id
+),
+threaded as (
+    select run_id, coalesce(max(threads), 1) as threads from windows group by run_id
+),
+stated as (
+    select run_id, sum(condition_wall_s) as conditions_s from conditions group by run_id
+)
+select
+    runs.run_id, experiment, wall_s, runs.cpu_s as process_s, conditions_s, cycles_s, threads,
+    spent.cpu_s, cpu_of_s, gc_s, gc_of_s, probe_s, probe_of_s, sampling_s, sampling_of_s
+from runs left join spent using (run_id) left join threaded using (run_id) left join stated using (run_id)
+order by started_at, run_id
+"""
+
+CAPPED = """
+-- one row per condition whose population ends at its largest and stays there: (run_id, condition, cap, share)
+with counted as (
+    select run_id, condition, cycle, population, max(population) over (partition by run_id, condition) as cap
+    from cycles
+    where cycle >= 0 and coalesce(process, 0) = 0 and population is not null
+),
+last_below as (
+    select
+        run_id, condition, any_value(cap) as cap, count(*) as n,
+        count(*) filter (where population < cap) as n_below,
+        coalesce(max(cycle) filter (where population < cap), min(cycle) - 1) as below,
+        min(cycle) as first, max(cycle) as last
+    from counted
+    group by run_id, condition
+)
+select run_id, experiment, condition, cap, (last - below) / (last - first + 1) as share
+from last_below join runs using (run_id)
+where n >= $fewest and cap > 0 and 2 * (last - below) >= last - first + 1
+order by started_at, run_id, first
+"""
+
+KNOWN = ("run_id", "experiment", "optimization", "config_id", "n_cycles", "status", "wall_s", "cpu_s")
+
+
+_PARTS = (
+    ("cpu_s", "cpu_of_s", "of CPU time and waiting for one", "its cycles"),
+    ("gc_s", "gc_of_s", "of garbage collection", "its cycles"),
+    ("probe_s", "probe_of_s", "in probes", "its cycles"),
+    ("sampling_s", "sampling_of_s", "in sampling calls", "its cycles"),
+    ("cycles_s", "wall_s", "in its cycles", "the whole run"),
+    ("conditions_s", "wall_s", "in its conditions", "the whole run"),
+)
+
+
+class Finding(NamedTuple):
+    """One sentence about one run; of several of a ``kind`` only the first is printed."""
+
+    kind: str
+    run_id: str
+    sentence: str
+
+
+class Survey(NamedTuple):
+    """What was found in some runs; ``notes`` tells it of all of them, or of a few."""
+
+    findings: Sequence[Finding]
+    caps: Sequence[Row]
+    known: Sequence[Row]
+
+    def notes(self, runs: Sequence[str]) -> list[str]:
+        """Return one sentence for each kind of finding in ``runs``."""
+        chosen = set(runs)
+        found = [one for one in self.findings if one.run_id in chosen]
+        kinds = dict.fromkeys(one.kind for one in found)
+        said = [_joined([one for one in found if one.kind == kind]) for kind in kinds]
+        return [
+            *said,
+            *_capped([row for row in self.caps if row["run_id"] in chosen]),
+            *_single(runs, self.known),
+        ]
+
+
+def notes(catalog: Catalog, runs: Sequence[str]) -> list[str]:
+    """Return what does not add up in the chosen runs, and what limits them: one sentence for each kind.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        The store, opened.
+    runs : sequence of str
+        Ids of the runs to look at; peers of theirs are sought in the whole store.
+
+    Returns
+    -------
+    list of str
+        CPU time above wall time x threads, parts above the whole, totals and peers a unit apart, claims that readings
+        exclude, populations at a cap, and n = 1.
+    """
+    return survey(catalog, runs).notes(runs)
+
+
+def survey(catalog: Catalog, runs: Sequence[str]) -> Survey:
+    """Look at the chosen runs, all in one pass."""
+    if not runs:
+        return Survey((), (), ())
+    known = catalog.runs().select(KNOWN).to_pylist()
+    found = [
+        *_times(catalog.query(TIMES, runs=runs)),
+        *_readings(catalog.query(READINGS, runs=runs)),
+        *_peers([row for row in known if row["status"] in ("completed", "imported")], set(runs)),
+    ]
+    counted = "population" in catalog.columns(runs)["cycles"].names
+    caps = catalog.query(CAPPED, {"fewest": FEWEST}, runs=runs) if counted else []
+    return Survey(found, caps, known)
+
+
+def _times(rows: Iterable[Row]) -> Iterator[Finding]:
+    for row in rows:
+        who, threads = _who(row), row["threads"] or 1
+        if _above(row["process_s"], row["wall_s"], threads):
+            yield Finding("cpu", row["run_id"], f"{who}: {_beyond(row['process_s'], row['wall_s'], threads)}")
+        for part, whole, name, of in _PARTS:
+            sums = (
+                f"{who}: {duration(row[part])} {name}, {duration(row[whole])} for {of}" if row[part] else ""
+            )
+            factor = unit_apart(row[part], row[whole]) if whole == "wall_s" else None
+            if factor:
+                yield Finding("unit", row["run_id"], f"{sums}: {_mistaken(factor)}")
+            elif _above(row[part], row[whole]):
+                yield Finding(part, row["run_id"], f"{sums}: a part cannot be above the whole")
+
+
+def _readings(rows: Sequence[Row]) -> Iterator[Finding]:
+    for run_id, group in groupby(rows, key=lambda row: row["run_id"]):
+        readings = list(group)
+        who, threads = _who(readings[0]), readings[0]["threads"]
+        above = [row for row in readings if _above(row["cpu_s"], row["wall_s"], threads)]
+        if above:
+            yield Finding("cpu", run_id, f"{who}: {_beyond(above[0]['cpu_s'], above[0]['wall_s'], threads)}")
+        published = CLAIMED_CPU_S.get(readings[0]["experiment"])
+        excluded = claim(readings, published) if published else None
+        if excluded:
+            yield Finding("claim", run_id, f"{who}: as published, {excluded}")
+
+
+def _peers(rows: Sequence[Row], chosen: set[str]) -> Iterator[Finding]:
+    """Look for a run whose time lies a unit away from those of the other runs of its configuration."""
+
+    def configuration(row: Row) -> tuple[str, ...]:
+        return tuple(str(row[name]) for name in ("experiment", "optimization", "config_id", "n_cycles"))
+
+    for _, group in groupby(sorted(rows, key=configuration), key=configuration):
+        alike = [row for row in group if row["wall_s"]]
+        for row in alike if len(alike) > PEERS else ():
+            others = [other["wall_s"] for other in alike if other is not row]
+            factor = unit_apart(row["wall_s"], median(others))
+            if row["run_id"] in chosen and factor and max(others) <= ALIKE * min(others):
+                said = f"it took {duration(row['wall_s'])}, {len(others)} runs like it {duration(median(others))}"
+                yield Finding("peer", row["run_id"], f"{_who(row)}: {said}: {_mistaken(factor)}")
+
+
+def _capped(rows: Sequence[Row]) -> list[str]:
+    if not rows:
+        return []
+    caps = sorted({row["cap"] for row in rows})
+    at = ", ".join(
+        f"{cap:g} in {_few([r['condition'] for r in rows if r['cap'] == cap])}" for cap in caps[:3]
+    )
+    runs = len({row["run_id"] for row in rows})
+    where = f"{_who(rows[0])}" if runs == 1 else f"{runs} runs"
+    more = ", …" if len(caps) > 3 else ""
+    said = f"population stays at its largest for the last half or more of {len(rows)} conditions ({at}{more})"
+    return [f"{where}: {said}: at a cap, means and synergies measure the cap"]
+
+
+def _single(runs: Sequence[str], everything: Sequence[Row]) -> list[str]:
+    if len(runs) != 1:
+        return []
+    own = next((row for row in everything if row["run_id"] == runs[0]), None)
+    if own is None:
+        return []
+    same = [row for row in everything if row["experiment"] == own["experiment"]]
+    held = f", of {len(same)} runs in the store" if len(same) > 1 else ""
+    return [f"{_who(own)}: n = 1{held}: one run does not show how much runs differ"]
+
+
+def _above(part: float | None, whole: float | None, times: int = 1) -> bool:
+    return part is not None and whole is not None and part > whole * times * SLACK + SLACK_S
+
+
+def _beyond(cpu_s: float, wall_s: float, threads: int) -> str:
+    said = f"{duration(cpu_s)} of CPU time within {duration(wall_s)} of wall time cannot be on {thread_count(threads)}"
+    factor = unit_apart(cpu_s, wall_s * threads)
+    return f"{said}: {_mistaken(factor)}" if factor else said
+
+
+def _mistaken(factor: int) -> str:
+    return f"about {factor:,} times apart, so one of them is probably in another unit"
+
+
+def _who(row: Row) -> str:
+    return f"{row['experiment']} (run {row['run_id']})"
+
+
+def _joined(found: Sequence[Finding]) -> str:
+    others = len({one.run_id for one in found}) - 1
+    also = "" if others < 1 else "; so in 1 more run" if others == 1 else f"; so in {others} more runs"
+    return found[0].sentence + also
+
+
+def _few(names: Iterable[str | None]) -> str:
+    known = list(dict.fromkeys(name or "all" for name in names))
+    return ", ".join(known[:4]) + (f" and {len(known) - 4} more" if len(known) > 4 else "")
