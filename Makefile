@@ -3,8 +3,9 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c '$(FITS)' 2>/dev/null && echo $(p))))
 BIN := .venv/bin
 READY := .venv/.ready
+BENCH := .venv-bench
 
-.PHONY: setup install demo test lint check verify clean
+.PHONY: setup install demo test lint check verify reproduce bench clean
 
 setup: $(READY)
 
@@ -35,5 +36,19 @@ check: lint test    # what every commit should pass
 verify: setup       # everything, the slow tests too
 	$(BIN)/python -m pytest -m "slow or not slow" --timeout 1800
 
+reproduce: setup    # every table of the study again, into out/ (ARCHIVE=DIR: with the recorded files)
+	$(BIN)/python -m conf.reproduction $(if $(ARCHIVE),--archive "$(ARCHIVE)")
+
+$(BENCH)/.ready: benchmarks/peers/requirements.txt constraints.txt | $(READY)
+	rm -rf $(BENCH)
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers/requirements.txt
+	@touch $@
+
+bench: setup $(BENCH)/.ready    # every benchmark (QUICK=--quick: a minute each) beside its peers, into out/benchmarks/
+	@mkdir -p out/benchmarks
+	@for name in $$($(BIN)/python -m benchmarks list | cut -d' ' -f1); do \
+		echo "$$name"; $(BIN)/python -m benchmarks $$name $(QUICK) --out out/benchmarks/$$name.json || exit; done
+
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv $(BENCH) build *.egg-info
