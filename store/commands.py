@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from probes import ownership
-from store import enriching, maintenance, manifest, output, publishing, raw, schema
+from store import enriching, maintenance, manifest, output, publishing, raw, sanity, schema
 from store.adopting import adopt
 from store.catalog import Catalog, open_catalog
 from store.commandline import note, sentence
@@ -216,6 +216,9 @@ def import_(arguments: argparse.Namespace) -> int:
         ids.extend(result.run_ids)
     if ids:
         maintenance.refresh_catalog(arguments.store, note)
+        with open_catalog(arguments.store) as catalog:
+            for doubt in sanity.notes(catalog, ids):
+                note(doubt)
     _write_ids(arguments, ids)
     return code
 

@@ -5,11 +5,13 @@ A note holds the value, why it cannot be (or what it means), and the run.  Silen
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from store import proportions
 from store.claims import CLAIMED_CPU_S, READINGS, claim, duration, thread_count, unit_apart
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ PEERS, ALIKE = 3, 2.0
 
 FEWEST = 20
 """Cycles of a condition below which a constant end says nothing."""
+
+CONSTANT = "a constant, so they rise together whatever happens in time"
 
 TIMES = """
 -- one row per run: its totals, and what its cycles, windows and conditions add up to [s]
@@ -48,20 +52,20 @@ stated as (
     select run_id, sum(condition_wall_s) as conditions_s from conditions group by run_id
 )
 select
-    runs.run_id, experiment, wall_s, runs.cpu_s as process_s, conditions_s, cycles_s, threads,
+    runs.run_id, experiment, status, wall_s, runs.cpu_s as process_s, conditions_s, cycles_s, threads,
     spent.cpu_s, cpu_of_s, gc_s, gc_of_s, probe_s, probe_of_s, sampling_s, sampling_of_s
 from runs left join spent using (run_id) left join threaded using (run_id) left join stated using (run_id)
 order by started_at, run_id
 """
 
 CAPPED = """
--- one row per condition whose population ends at its largest and stays there: (run_id, condition, cap, share)
+-- one row per condition whose population ends at a cap for its last half or more: (run_id, condition, cap)
 with counted as (
     select run_id, condition, cycle, population, max(population) over (partition by run_id, condition) as cap
     from cycles
     where cycle >= 0 and coalesce(process, 0) = 0 and population is not null
 ),
-last_below as (
+ended as (
     select
         run_id, condition, any_value(cap) as cap, count(*) as n,
         count(*) filter (where population < cap) as n_below,
@@ -69,12 +73,23 @@ last_below as (
         min(cycle) as first, max(cycle) as last
     from counted
     group by run_id, condition
+),
+ranked as (
+    select
+        ended.*, experiment, started_at, cap = max(cap) over (partition by run_id) and n_below > 0 as rose_to_the_top,
+        try_cast(config ->> '$.workload.max_agents' as double) as configured
+    from ended join runs using (run_id)
+),
+known as (
+    select *, count(*) filter (where rose_to_the_top) over (partition by run_id) as n_alike from ranked
 )
-select run_id, experiment, condition, cap, (last - below) / (last - first + 1) as share
-from last_below join runs using (run_id)
+select run_id, experiment, condition, cap
+from known
 where n >= $fewest and cap > 0 and 2 * (last - below) >= last - first + 1
+    and case when configured is null then rose_to_the_top and n_alike > 1 else cap >= configured end
 order by started_at, run_id, first
 """
+# Without its configuration a run's cap is known by this: several conditions rise to one value, its largest.
 
 KNOWN = ("run_id", "experiment", "optimization", "config_id", "n_cycles", "status", "wall_s", "cpu_s")
 
@@ -145,6 +160,7 @@ def survey(catalog: Catalog, runs: Sequence[str]) -> Survey:
         *_times(catalog.query(TIMES, runs=runs)),
         *_readings(catalog.query(READINGS, runs=runs)),
         *_peers([row for row in known if row["status"] in ("completed", "imported")], set(runs)),
+        *_rates(proportions.observed(catalog, runs)),
     ]
     counted = "population" in catalog.columns(runs)["cycles"].names
     caps = catalog.query(CAPPED, {"fewest": FEWEST}, runs=runs) if counted else []
@@ -160,7 +176,8 @@ def _times(rows: Iterable[Row]) -> Iterator[Finding]:
             sums = (
                 f"{who}: {duration(row[part])} {name}, {duration(row[whole])} for {of}" if row[part] else ""
             )
-            factor = unit_apart(row[part], row[whole]) if whole == "wall_s" else None
+            # Our own clocks know one unit, and much of a short run is outside its cycles.
+            factor = unit_apart(row[part], row[whole]) if row["status"] == "imported" else None
             if factor:
                 yield Finding("unit", row["run_id"], f"{sums}: {_mistaken(factor)}")
             elif _above(row[part], row[whole]):
@@ -178,15 +195,23 @@ def _readings(rows: Sequence[Row]) -> Iterator[Finding]:
         excluded = claim(readings, published) if published else None
         if excluded:
             yield Finding("claim", run_id, f"{who}: as published, {excluded}")
+        pairs = proportions.PUBLISHED.get(readings[0]["experiment"])
+        constant = proportions.divisor(pairs) if pairs else None
+        if pairs and constant:
+            rates = ", ".join(f"{100 * rate:g}" for _, rate in pairs)
+            said = f"the published rates of its excess ({rates} %/h) are the excess divided by {constant:.3g} each time"
+            yield Finding("published rate", run_id, f"{who}: {said}: {CONSTANT}")
+
+
+def _rates(rows: Iterable[Row]) -> Iterator[Finding]:
+    for row in rows:
+        said = f"{row['rate']} is {row['total']} divided by {row['divisor']:.4g} in every cycle"
+        yield Finding("rate", row["run_id"], f"{_who(row)}: {said}: {CONSTANT}")
 
 
 def _peers(rows: Sequence[Row], chosen: set[str]) -> Iterator[Finding]:
     """Look for a run whose time lies a unit away from those of the other runs of its configuration."""
-
-    def configuration(row: Row) -> tuple[str, ...]:
-        return tuple(str(row[name]) for name in ("experiment", "optimization", "config_id", "n_cycles"))
-
-    for _, group in groupby(sorted(rows, key=configuration), key=configuration):
+    for _, group in groupby(sorted(rows, key=_configuration), key=_configuration):
         alike = [row for row in group if row["wall_s"]]
         for row in alike if len(alike) > PEERS else ():
             others = [other["wall_s"] for other in alike if other is not row]
@@ -211,14 +236,25 @@ def _capped(rows: Sequence[Row]) -> list[str]:
 
 
 def _single(runs: Sequence[str], everything: Sequence[Row]) -> list[str]:
-    if len(runs) != 1:
+    """Say which of the chosen runs have no other of their configuration beside them."""
+    chosen = set(runs)
+    own = [row for row in everything if row["run_id"] in chosen]
+    sizes = Counter(_configuration(row) for row in own)
+    alone = [row for row in own if sizes[_configuration(row)] == 1]
+    if not alone:
         return []
-    own = next((row for row in everything if row["run_id"] == runs[0]), None)
-    if own is None:
-        return []
-    same = [row for row in everything if row["experiment"] == own["experiment"]]
-    held = f", of {len(same)} runs in the store" if len(same) > 1 else ""
-    return [f"{_who(own)}: n = 1{held}: one run does not show how much runs differ"]
+    if len(own) == 1:
+        held = sum(_configuration(row) == _configuration(own[0]) for row in everything)
+        who = _who(own[0])
+        of = f", of {held} runs of its configuration in the store" if held > 1 else ""
+    else:
+        who = _few([row["experiment"] for row in alone])
+        of = f" in {len(alone)} of {len(sizes)} configurations"
+    return [f"{who}: n = 1{of}: one run does not show how much runs differ"]
+
+
+def _configuration(row: Row) -> tuple[str, ...]:
+    return tuple(str(row[name]) for name in ("experiment", "optimization", "config_id", "n_cycles"))
 
 
 def _above(part: float | None, whole: float | None, times: int = 1) -> bool:
