@@ -19,6 +19,7 @@ from stats.kernels.two_sample import Group, Interval
 from stats.published import joint_verdict, predicted, with_prediction
 from stats.quantity import Quantity, quantity, replicated
 from stats.totals import RUNTIMES, TOTALS, Totals
+from store import sanity
 from store.catalog import Catalog
 
 
@@ -127,6 +128,7 @@ def compare(
                 *(accounts.level(catalog.query(accounts.SQL, runs=side.runs)) for side in (side_a, side_b))
             ),
             *differences(catalog, side_a.runs, side_b.runs),
+            *sanity.notes(catalog, both, alone=False),
         ],
     )
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from stats.cells import CELL, Outcomes, Weights, beyond, cell, contrasts, interval, names, value
 from stats.comparable import Choice, Selected, pick
+from store import sanity
 from store.catalog import Catalog
 from store.schema import CONDITIONS
 
@@ -128,6 +129,7 @@ def synergy(
         notes.append(
             f"the bound of {ADDITIVE_WITHIN} is meant for mean populations; {outcome} has its own scale"
         )
+    notes += sanity.notes(catalog, selection.runs, alone=False)
     return Synergy(selection=selection, entries=entries, notes=notes)
 
 

@@ -119,7 +119,7 @@ class Survey(NamedTuple):
     caps: Sequence[Row]
     known: Sequence[Row]
 
-    def notes(self, runs: Sequence[str]) -> list[str]:
+    def notes(self, runs: Sequence[str], *, alone: bool = True) -> list[str]:
         """Return one sentence for each kind of finding in ``runs``."""
         chosen = set(runs)
         found = [one for one in self.findings if one.run_id in chosen]
@@ -128,11 +128,11 @@ class Survey(NamedTuple):
         return [
             *said,
             *_capped([row for row in self.caps if row["run_id"] in chosen]),
-            *_single(runs, self.known),
+            *(_single(runs, self.known) if alone else ()),
         ]
 
 
-def notes(catalog: Catalog, runs: Sequence[str]) -> list[str]:
+def notes(catalog: Catalog, runs: Sequence[str], *, alone: bool = True) -> list[str]:
     """Return what does not add up in the chosen runs, and what limits them: one sentence for each kind.
 
     Parameters
@@ -141,14 +141,16 @@ def notes(catalog: Catalog, runs: Sequence[str]) -> list[str]:
         The store, opened.
     runs : sequence of str
         Ids of the runs to look at; peers of theirs are sought in the whole store.
+    alone : bool, optional
+        Whether to say n = 1, for those who do not say so themselves.
 
     Returns
     -------
     list of str
         CPU time above wall time x threads, parts above the whole, totals and peers a unit apart, claims that readings
-        exclude, populations at a cap, and n = 1.
+        exclude, rates that are a total over a constant, populations at a cap, and n = 1.
     """
-    return survey(catalog, runs).notes(runs)
+    return survey(catalog, runs).notes(runs, alone=alone)
 
 
 def survey(catalog: Catalog, runs: Sequence[str]) -> Survey:
@@ -173,12 +175,12 @@ def _times(rows: Iterable[Row]) -> Iterator[Finding]:
         if _above(row["process_s"], row["wall_s"], threads):
             yield Finding("cpu", row["run_id"], f"{who}: {_beyond(row['process_s'], row['wall_s'], threads)}")
         for part, whole, name, of in _PARTS:
-            sums = (
-                f"{who}: {duration(row[part])} {name}, {duration(row[whole])} for {of}" if row[part] else ""
-            )
+            if not row[part] or row[whole] is None:
+                continue
+            sums = f"{who}: {duration(row[part])} {name}, {duration(row[whole])} for {of}"
             # Our own clocks know one unit, and much of a short run is outside its cycles.
             factor = unit_apart(row[part], row[whole]) if row["status"] == "imported" else None
-            if factor:
+            if factor and whole == "wall_s":
                 yield Finding("unit", row["run_id"], f"{sums}: {_mistaken(factor)}")
             elif _above(row[part], row[whole]):
                 yield Finding(part, row["run_id"], f"{sums}: a part cannot be above the whole")
