@@ -17,7 +17,7 @@ from probes.meters import Meters
 from probes.protocols import Probe, Value
 from probes.reading import READING, Reader, sample_columns
 from probes.running import Running, free_bytes
-from probes.spool import SpoolLost, Stream, segment_size
+from probes.spool import MOST_COLUMNS, SpoolLost, Stream, segment_size
 
 WINDOW_NS = 1_000_000_000
 """Over a second the kernel's tick tells user from system time (sd 0.05); over a cycle it does not."""
@@ -29,6 +29,9 @@ WINDOW_ROWS = 256
 """At most one row a second: four minutes a segment."""
 
 CYCLES = {"condition": int, "cycle": int, "process": int, "t_ns": int, **dict.fromkeys(accounts.COLUMNS, int)}
+DERIVED = ("run_id", "net_ns")
+"""Columns of table ``cycles`` that no row of the spool has."""
+
 WINDOWS = dict.fromkeys(
     (
         *("condition", "first_cycle", "last_cycle", "t_ns"),
@@ -142,6 +145,21 @@ class Recorder:
         if _wall(end) - _wall(self._window) >= WINDOW_NS:
             self._end_window()
 
+    def add_observables(self, columns: Mapping[str, type]) -> None:
+        """Take more columns from the next cycle on: its values are the observables so far, then these.
+
+        A segment has one schema, so the rows go on in a new one; the cycles before have NULL there.
+
+        Raises
+        ------
+        ValueError
+            If a name is taken, a type is neither int nor float, or there is no room for so many columns.
+        """
+        _check_observables(self._cycles.columns, columns)
+        start = time.perf_counter_ns()
+        self._cycles.extend(columns)
+        self._meters.probe_ns += time.perf_counter_ns() - start
+
     def end_condition(self) -> None:
         """Write the window that is left over."""
         if self._cycle > self._first:
@@ -232,6 +250,16 @@ class Recorder:
                 *totals,
             )
         )
+
+
+def _check_observables(taken: Mapping[str, type], columns: Mapping[str, type]) -> None:
+    for name, kind in columns.items():
+        if name in taken or name in DERIVED:
+            raise ValueError(f"observable {name!r} is a column of cycles already; give it another name")
+        if not name.isidentifier() or kind not in (int, float):
+            raise ValueError(f"observable {name!r} of type {kind}: expected an identifier, and int or float")
+    if len(taken) + len(columns) > MOST_COLUMNS:
+        raise ValueError(f"{len(taken) + len(columns)} columns of cycles; {MOST_COLUMNS} is the most")
 
 
 def _wall(boundary: Boundary) -> int:

@@ -95,6 +95,11 @@ class Stream:
         return self._rows == self._capacity
 
     @property
+    def columns(self) -> Mapping[str, type]:
+        """The columns of the rows that are appended now."""
+        return self._columns
+
+    @property
     def record_bytes(self) -> int:
         """Size of one row."""
         return self._record.size

@@ -225,3 +225,38 @@ def test_a_child_that_forks_off_ends_nothing(spool, monkeypatch):
     assert not (spool / "end.json").exists()
     running.end("completed", None)
     assert (spool / "end.json").exists()
+
+
+def recorder_of(running, meters, **options):
+    return Recorder(running, meters=meters, observables={"population": int}, probes={}, **options)
+
+
+def test_an_observable_may_appear_in_mid_run(spool, read_rows):
+    with Meters() as meters, recorder_of(Running(spool), meters) as recorder:
+        recorder.begin(0)
+        recorder.end_cycle((1,))
+        recorder.add_observables({"energy": float})
+        recorder.end_cycle((2, 0.5))
+        recorder.end_condition()
+    rows = read_rows(spool, "cycles")
+    assert [(row["population"], row.get("energy")) for row in rows] == [(1, None), (2, 0.5)]
+    assert rows[1]["probe_ns"] > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "word"),
+    [
+        ("population", int, "a column of cycles already"),
+        ("wall_ns", int, "a column of cycles already"),
+        ("net_ns", int, "a column of cycles already"),
+        ("run_id", int, "a column of cycles already"),
+        ("a b", int, "an identifier"),
+        ("name", str, "int or float"),
+    ],
+)
+def test_an_observable_that_cannot_be_stored_is_refused(spool, name, kind, word):
+    with Meters() as meters, recorder_of(Running(spool), meters) as recorder:
+        with pytest.raises(ValueError, match=word):
+            recorder.add_observables({name: kind})
+        with pytest.raises(ValueError, match="64 is the most"):
+            recorder.add_observables({f"c{i}": int for i in range(60)})
