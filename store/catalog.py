@@ -13,11 +13,13 @@ import pyarrow.dataset as ds
 from pyarrow import fs
 
 from store import live as spooled
-from store import manifest, query, schema
+from store import damage, manifest, query, schema
 from store.manifest import Manifest
-from store.query import Connection, Rows, Source
+from store.query import Connection, Refused, Rows, Source
 
 KEPT_CONNECTIONS = 8
+CHECKED = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+"""A flipped bit is an error and not another number; costs 20 ms on 24 million values."""
 _START = datetime.min.replace(tzinfo=UTC)
 
 
@@ -129,7 +131,10 @@ class Catalog:
 
         NULL is None and NaN stays NaN.
         """
-        return query.rows(self._connection(runs), sql, params)
+        try:
+            return query.rows(self._connection(runs), sql, params)
+        except Refused as error:
+            raise damage.explained(error, self._chosen(runs)) from error
 
     def reduce(
         self,
@@ -140,7 +145,10 @@ class Catalog:
         runs: Sequence[str] | None = None,
     ) -> list[dict[str, Any]]:
         """Run ``kernel_sql`` over relation ``sample``, which is what ``source_sql`` returns."""
-        return query.reduce(self._connection(runs), kernel_sql, source_sql, params)
+        try:
+            return query.reduce(self._connection(runs), kernel_sql, source_sql, params)
+        except Refused as error:
+            raise damage.explained(error, self._chosen(runs)) from error
 
     def sql(
         self,
@@ -176,7 +184,13 @@ class Catalog:
         TimeoutError
             If it takes too long.
         """
-        return Rows(query.connect(self.tables(runs)), sql, params, timeout_s=timeout_s)
+        return Rows(
+            query.connect(self.tables(runs)),
+            sql,
+            params,
+            timeout_s=timeout_s,
+            explained=lambda error: damage.explained(error, self._chosen(runs)),
+        )
 
     def tables(self, runs: Sequence[str] | None = None) -> dict[str, Source]:
         """Return every table but ``samples`` over the chosen runs, as Arrow data.
@@ -286,7 +300,7 @@ def _files(table: str, columns: pa.Schema, runs: Sequence[Manifest]) -> Source:
     return ds.FileSystemDataset.from_paths(
         [str((run.directory / f"{table}.parquet").absolute()) for run in runs],
         schema=columns,
-        format=ds.ParquetFileFormat(),
+        format=ds.ParquetFileFormat(default_fragment_scan_options=CHECKED),
         filesystem=fs.LocalFileSystem(),
         partitions=[key == run.run_id for run in runs],
     )

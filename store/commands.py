@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from probes import ownership
-from store import enriching, maintenance, manifest, output, publishing, raw, sanity, schema
+from store import damage, enriching, maintenance, manifest, output, publishing, raw, sanity, schema
 from store.adopting import adopt
 from store.catalog import Catalog, open_catalog
 from store.commandline import note, sentence
@@ -142,10 +142,10 @@ def export(arguments: argparse.Namespace) -> int:
 def verify(arguments: argparse.Namespace) -> int:
     """Check every published run."""
     _require(arguments.store)
-    problems = maintenance.verify(arguments.store)
+    problems = damage.verify(arguments.store)
     runs = {problem.run_id for problem in problems}
     if problems or arguments.format is not None:
-        columns = pa.schema([(name, pa.string()) for name in maintenance.Problem._fields])
+        columns = pa.schema([(name, pa.string()) for name in damage.Problem._fields])
         rows = pa.Table.from_pylist([problem._asdict() for problem in problems], schema=columns)
         _write(arguments, rows)
     note(f"damaged runs: {len(runs)} of {len(manifest.published(arguments.store))}")

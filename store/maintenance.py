@@ -1,26 +1,13 @@
-"""Keep a store in order: adopt what died, rebuild what is derived, check what was written."""
+"""Keep a store in order: adopt what died, rebuild what is derived."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from probes import ownership
 from store import foreign, manifest, publishing
 from store.adopting import adopt
-from store.manifest import Manifest
-
-
-class Problem(NamedTuple):
-    """One thing that is wrong with a published run; ``file`` is a name in its directory."""
-
-    run_id: str
-    file: str
-    problem: str
 
 
 def refresh(root: Path, *, note: Callable[[str], None] | None = None) -> list[str]:
@@ -44,17 +31,6 @@ def refresh(root: Path, *, note: Callable[[str], None] | None = None) -> list[st
     adopted = [run_id for spool in _leftover(root) if (run_id := _adopt(root, spool, note)) is not None]
     refresh_catalog(root, note)
     return adopted
-
-
-def verify(root: Path) -> list[Problem]:
-    """Check every published run against its manifest: checksums, row counts, columns, missing and extra files.
-
-    Returns
-    -------
-    list of Problem
-        Empty if all is as it was written.
-    """
-    return [problem for directory in _directories(root) for problem in _verify_run(directory)]
 
 
 def _silent(sentence: str) -> None:
@@ -100,50 +76,3 @@ def refresh_catalog(root: Path, note: Callable[[str], None]) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         note(f"{root / foreign.NAME} is not up to date: {reason}")
-
-
-def _directories(root: Path) -> list[Path]:
-    return sorted(path for path in (root / "runs").glob("run_id=*") if path.is_dir())
-
-
-def _verify_run(directory: Path) -> Iterator[Problem]:
-    run_id = directory.name.removeprefix("run_id=")
-    try:
-        run = manifest.load(directory)
-    except ValueError as error:
-        yield Problem(run_id, "run.json", str(error))
-        return
-    if run.run_id != run_id:
-        yield Problem(run_id, "run.json", f"it is the manifest of run {run.run_id}")
-    found = {path.name for path in directory.iterdir()} - {"run.json"}
-    for name in sorted(found.difference(run.files)):
-        yield Problem(run_id, name, "is not in the manifest")
-    for name in sorted(run.files):
-        problem = _verify_file(run, name) if name in found else "is missing"
-        if problem:
-            yield Problem(run_id, name, problem)
-
-
-def _verify_file(run: Manifest, name: str) -> str | None:
-    path, entry = run.directory / name, run.files[name]
-    try:
-        checksum = publishing.sha256(path)
-    except OSError as error:
-        return f"cannot be read ({error.strerror})"
-    if checksum != entry.sha256:
-        return f"has sha256 {checksum[:12]}..., the manifest says {entry.sha256[:12]}..."
-    return _verify_table(path, entry) if entry.columns else None
-
-
-def _verify_table(path: Path, entry: manifest.File) -> str | None:
-    try:
-        parquet = pq.ParquetFile(path)
-    except (OSError, pa.ArrowException) as error:
-        return f"is no Parquet file ({str(error).splitlines()[0]})"
-    with parquet:
-        rows, names = parquet.metadata.num_rows, parquet.schema_arrow.names
-    if rows != entry.rows:
-        return f"has {rows} rows, the manifest says {entry.rows}"
-    if names != list(entry.columns):
-        return f"has columns {names}, the manifest says {list(entry.columns)}"
-    return None

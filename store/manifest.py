@@ -53,6 +53,10 @@ class Manifest:
         return file.columns if file else {}
 
 
+class NewerFormat(ValueError):  # noqa: N818 - reads as the sentence it is
+    """A run that a later version wrote: not damaged, and not for this version to touch."""
+
+
 class Survey(NamedTuple):
     """All runs of a store, and one sentence for each that cannot be used."""
 
@@ -72,12 +76,30 @@ def load(directory: Path) -> Manifest:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         written = document["format"]
-        if written == schema.FORMAT:
-            return _manifest(directory, document)
+        found = _manifest(directory, document) if written == schema.FORMAT else None
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        reason = getattr(error, "strerror", None) or repr(error)
-        raise ValueError(f"{path} cannot be read ({reason}); restore it or remove the run") from error
-    raise ValueError(f"{path} has format {written!r}, this version reads {schema.FORMAT}; update driftlab")
+        raise ValueError(
+            f"{path} cannot be read ({_reason(error)}); restore it, or let `python -m store verify --repair` "
+            "put the run aside"
+        ) from error
+    if found is None:
+        raise NewerFormat(
+            f"{path} has format {written!r}, this version reads {schema.FORMAT}; update driftlab"
+        )
+    if directory.name != f"run_id={found.run_id}":
+        raise ValueError(
+            f"{path} is the manifest of run {found.run_id}, whose place is run_id={found.run_id}; restore it, or "
+            "let `python -m store verify --repair` put the run aside"
+        )
+    return found
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"it lacks {error.args[0]!r}"
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is no whole JSON: {error}"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def survey(root: Path) -> Survey:
@@ -159,8 +181,8 @@ def _manifest(directory: Path, document: Mapping[str, Any]) -> Manifest:
         run=run,
         conditions=tuple(rows),
         files=files,
-        modules=tuple(document["modules"]),
-        observer=document["observer"],
+        modules=tuple(document.get("modules", ())),
+        observer=document.get("observer", {}),
     )
 
 

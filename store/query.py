@@ -126,14 +126,19 @@ class Rows(Iterator[pa.RecordBatch]):
         params: Mapping[str, object] | None,
         *,
         timeout_s: float | None,
+        explained: Callable[[Refused], Exception] | None = None,
     ) -> None:
         self._connection = connection
         self._bound = _Bound(connection, timeout_s)
+        self._explained = explained
         self._reader: Any = None
         try:
             check(connection, sql)
             self._reader = self._bound.run(lambda: _reader(connection, sql, params))
             self.schema = self._reader.schema
+        except Refused as error:
+            self.close()
+            raise self._said(error) from error
         except BaseException:
             self.close()
             raise
@@ -143,6 +148,9 @@ class Rows(Iterator[pa.RecordBatch]):
         try:
             if self._reader is not None:
                 batch = self._bound.run(lambda: next(self._reader, None))
+        except Refused as error:
+            self.close()
+            raise self._said(error) from error
         except BaseException:
             self.close()
             raise
@@ -150,6 +158,9 @@ class Rows(Iterator[pa.RecordBatch]):
             self.close()
             raise StopIteration
         return batch
+
+    def _said(self, error: Refused) -> Exception:
+        return self._explained(error) if self._explained else error
 
     def close(self) -> None:
         """End the statement and close its connection."""
@@ -223,7 +234,7 @@ class _Bound:
             raise TimeoutError(late)
         try:
             return future.result()
-        except (duckdb.Error, pa.ArrowException) as error:
+        except (duckdb.Error, pa.ArrowException, OSError) as error:  # a file that is gone is an OSError
             raise Refused(sentence(error)) from error
 
     def _end(self, future: Future[T], reason: str, code: int) -> None:

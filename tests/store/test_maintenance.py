@@ -17,7 +17,8 @@ from probes.identity import new_run_id
 from probes.ownership import Owner
 from probes.spool import Stream
 from store import manifest
-from store.maintenance import Problem, refresh, verify
+from store.damage import Problem, verify
+from store.maintenance import refresh
 
 CONTEXT = multiprocessing.get_context("spawn")
 
@@ -165,7 +166,7 @@ READ_ONLY = """
 set -e
 mount --bind "$1" "$1"
 mount -o remount,ro,bind "$1"
-exec "$2" -c 'import sys; from pathlib import Path; from store.maintenance import refresh, verify
+exec "$2" -c 'import sys; from pathlib import Path; from store.damage import verify; from store.maintenance import refresh
 notes = []
 root = Path(sys.argv[1])
 print(refresh(root, note=notes.append), verify(root))
