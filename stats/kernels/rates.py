@@ -17,6 +17,8 @@ STRETCHES, PER_STRETCH = 12, 3
 """At most so many stretches of at least so many points: three points tell a rate from a misread time."""
 FEWEST = 3
 """Stretches without which a trend of their rates has no interval."""
+RESOLUTION = 1e-9
+"""Clocks count nanoseconds, and sums of them are rounded: a change of the rate below this share of it is none."""
 
 Floats = NDArray[np.float64]
 
@@ -45,6 +47,13 @@ def bend(x: Sequence[float], y: Sequence[float]) -> Estimate:
     Estimate
         Slope of the stretches' rates over their middles, weighted by length (the rate of a random walk over a
         stretch has a variance that falls as 1 / length); t interval with n - 2 degrees of freedom.
+
+    Notes
+    -----
+    How often the 95 % interval misses the 0 of a line, in 2,000 simulated runs each (CV 20 %): .04 to .06 for
+    independent increments at 40 to 12,000 points, rare long stalls and uneven gaps included; under slow noise (AR 1)
+    .05 where its memory, 1 / (1 - φ), is below 1/100 of the run, .10 at 1/30 and .4 at a quarter, where nobody can
+    tell a bend from a slow wave.  Of rates that rise by 5 % over 3,000 independent increments .94 are found, by 20 % all.
     """
     length, rate, middle = _stretches(x, y, STRETCHES)
     n = len(rate)
@@ -56,7 +65,8 @@ def bend(x: Sequence[float], y: Sequence[float]) -> Estimate:
     slope = float((weight * centred * rate).sum() / spread)
     residual = rate - (weight * rate).sum() - slope * centred
     error = float(np.sqrt((weight * residual**2).sum() / (n - 2) / spread))
-    return _interval(slope, error, n, n - 2)
+    least = RESOLUTION * float(abs((weight * rate).sum()) / (x[-1] - x[0]))
+    return _interval(slope, max(error, least), n, n - 2)
 
 
 def rate(x: Sequence[float], y: Sequence[float]) -> Estimate:
