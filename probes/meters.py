@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import dataclass
+from threading import get_ident
 from time import perf_counter_ns
 from types import TracebackType
 from typing import Any
+
+
+@dataclass(slots=True)
+class Account:
+    """Time that a user charges to a name of his own; ``depth`` blocks are open, the outermost since ``since_ns``."""
+
+    ns: int = 0
+    calls: int = 0
+    depth: int = 0
+    since_ns: int = 0
 
 
 class Meters:
@@ -20,11 +32,17 @@ class Meters:
         If the collector of this process is timed already: two recorders would charge each other.
     """
 
-    __slots__ = ("_began_ns", "_callback", "gc_ns", "probe_ns", "sampling_calls", "sampling_ns")
+    __slots__ = (
+        *("_began_ns", "_callback", "gc_ns", "named", "probe_ns", "sampling_calls", "sampling_ns"),
+        *("thread", "unnamed"),
+    )
 
     def __init__(self) -> None:
         self.gc_ns = self.probe_ns = self.sampling_ns = self.sampling_calls = 0
         self._began_ns = 0
+        self.unnamed = Account()
+        self.named: dict[str, Account] = {}
+        self.thread = get_ident()
         # Kept, since every access to a method makes another object, and remove() must find this one.
         self._callback = self._collecting
 
