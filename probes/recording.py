@@ -84,6 +84,7 @@ class Recorder:
         probes: Mapping[str, Probe],
         cycles: int | None = None,
         budget: str = "lower",
+        first_cycle: int = 0,
     ) -> None:
         self._running, self._meters, self._budget = running, meters, budget
         self._origin_ns = running.origin_ns
@@ -108,8 +109,11 @@ class Recorder:
             Reader(name, probe, stream)
             for (name, probe), stream in zip(probes.items(), readings, strict=True)
         ]
+        for probe in probes.values():
+            getattr(probe, "started", lambda _origin_ns: None)(self._origin_ns)
         self._accounts = Accounts(meters)
-        self._position = self._cycle = self._first = 0
+        self._position = 0
+        self._cycle = self._first = first_cycle
         # The clock of the rates: perf_counter_ns less the time in which no cycle ran.
         self._idle_ns = 0
         self._last: Boundary = self._accounts.read()
@@ -148,7 +152,8 @@ class Recorder:
     def add_observables(self, columns: Mapping[str, type]) -> None:
         """Take more columns from the next cycle on: its values are the observables so far, then these.
 
-        A segment has one schema, so the rows go on in a new one; the cycles before have NULL there.
+        A segment has one schema, so the rows go on in a new one; the cycles before have NULL there.  An observable
+        of integers given as float goes on as one.
 
         Raises
         ------
@@ -254,12 +259,14 @@ class Recorder:
 
 def _check_observables(taken: Mapping[str, type], columns: Mapping[str, type]) -> None:
     for name, kind in columns.items():
-        if name in taken or name in DERIVED:
+        widened = name not in CYCLES and taken.get(name) is int and kind is float
+        if (name in taken and not widened) or name in DERIVED:
             raise ValueError(f"observable {name!r} is a column of cycles already; give it another name")
         if not name.isidentifier() or kind not in (int, float):
             raise ValueError(f"observable {name!r} of type {kind}: expected an identifier, and int or float")
-    if len(taken) + len(columns) > MOST_COLUMNS:
-        raise ValueError(f"{len(taken) + len(columns)} columns of cycles; {MOST_COLUMNS} is the most")
+    wanted = len({**taken, **columns})
+    if wanted > MOST_COLUMNS:
+        raise ValueError(f"{wanted} columns of cycles; {MOST_COLUMNS} is the most")
 
 
 def _wall(boundary: Boundary) -> int:
