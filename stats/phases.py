@@ -61,8 +61,8 @@ def thirds(series: Series, expected_s: float | None) -> list[Phase]:
         rate = rates.rate(x[own], y[own])
         before = number[first - 1] if first else 0
         n = number[last - 1] - before if last else 0
-        # Over cycles an hour on the clock is an hour, whatever the run does.
-        timed = series.progress != "cycles" and rate.value is not None
+        # An hour of wall time is an hour whatever the run does; only of CPU time a process can use more or less in one.
+        timed = series.progress == "wall_s" and rate.value is not None
         hourly = (rate.value or 0) * HOUR / expected_s if timed and expected_s else None
         found.append(Phase(phase=name, first=low, last=high, n=n, rate=rate, excess_per_elapsed_h=hourly))
     return found

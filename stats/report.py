@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from stats.text import Row, bounded, cell, grid, leaves
+from store.claims import duration
 
 Document = Mapping[str, Any]
 
@@ -70,7 +71,8 @@ def synergy_table(synergy: Judged | Document, *, style: str = "table") -> str:
 def timeline_table(timelines: Judged | Document, *, style: str = "table") -> str:
     """Return each run's line, its phases and milestones and the notes as text."""
     found = _document(timelines)
-    parts: list[str | Sequence[Row]] = [_selection(found["selection"]), timeline_rows(found)]
+    shown = [_shown(row) for row in timeline_rows(found)]
+    parts: list[str | Sequence[Row]] = [_selection(found["selection"]), shown]
     for entry in found["timelines"][:DETAILED]:
         parts += [f"{entry['experiment']} (run {entry['run_id']})", _phases(entry), _milestones(entry)]
     more = len(found["timelines"]) - DETAILED
@@ -93,7 +95,7 @@ def timeline_rows(document: Document) -> list[Row]:
     return [
         {name: entry[name] for name in columns}
         | {name: entry["fit"][name] for name in ("r2_linear", "delta_r2", "curvature")}
-        | {"bend_low": entry["bend"]["low"], "bend_high": entry["bend"]["high"]}
+        | {f"change_{name}" if name != "value" else "change": y for name, y in entry["change"].items()}
         | {"reason": entry["fit"]["reason"] or entry["bend"]["reason"]}
         for entry in document["timelines"]
     ]
@@ -169,13 +171,31 @@ def _effects(entry: Document) -> Iterator[str]:
         yield f"{_title(entry)}: {', '.join(said)}"
 
 
+def _shown(row: Row) -> Row:
+    """Return a run's row of a timeline as a person reads it: times in their unit, shares in percent."""
+    ends = [_percent(row[name]) for name in ("change_low", "change_high")]
+    change = f"{_percent(row['change'])} [{ends[0]}, {ends[1]}]" if all(ends) else None
+    texts = {"elapsed": duration(row["elapsed_s"]), "excess": _percent(row["excess"])}
+    kept = ("experiment", "optimization", "run_id", "clock", "n")
+    rest = ("r2_linear", "delta_r2", "reason")
+    return {
+        **{name: row[name] for name in kept},
+        **texts,
+        "shape": row["shape"],
+        "change": change,
+        "curvature": row["curvature"] and ("above 0" if row["curvature"] > 0 else "below 0"),
+        **{name: row[name] for name in rest},
+    }
+
+
 def _phases(entry: Document) -> list[Row]:
-    """Return a row per third: seconds on the clock per hour of the other, or per cycle."""
-    unit, scale = ("s_per_cycle", 1.0) if entry["progress"] == "cycles" else ("s_per_hour", 3600.0)
+    """Return a row per third: minutes on the clock per hour of the other, or milliseconds per cycle."""
+    cycles = entry["progress"] == "cycles"
+    unit, scale = ("ms_per_cycle", 1e3) if cycles else (f"{entry['clock']}_min_per_hour", 60.0)
     return [
         {
             "phase": phase["phase"],
-            f"to_{entry['progress']}": phase["last"],
+            f"to_{entry['progress'].removesuffix('_s')}": _at(phase["last"], cycles),
             "n": phase["n"],
             **{
                 name: None if phase[key] is None else phase[key] * scale
@@ -189,14 +209,21 @@ def _phases(entry: Document) -> list[Row]:
 
 
 def _milestones(entry: Document) -> list[Row]:
+    cycles, progress = entry["progress"] == "cycles", entry["progress"].removesuffix("_s")
     return [
         {
-            "milestone_h": milestone["elapsed_s"] / 3600,
-            f"reached_at_{entry['progress']}": milestone["reached_at"] or "never",
+            "milestone": duration(milestone["elapsed_s"]),
+            f"reached_at_{progress}": _at(milestone["reached_at"], cycles),
             **{name: _percent(milestone[name]) for name in ("excess", "per_expected_h", "per_elapsed_h")},
         }
         for milestone in entry["milestones"]
     ]
+
+
+def _at(progress: float | None, cycles: bool) -> str:
+    if progress is None:
+        return "never"
+    return f"{progress:.0f}" if cycles else duration(progress)
 
 
 def _percent(share: float | None) -> str | None:

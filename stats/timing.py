@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Unpack
 
 from stats import phases, progress
+from stats.comparable import alike
 from stats.hypotheses.finding import FEWEST
 from stats.hypotheses.h2 import Thresholds
 from stats.kernels import rates
@@ -19,6 +20,7 @@ from stats.kernels.rates import Estimate
 from stats.kernels.usable import Unfit
 from stats.phases import HOUR, Milestone, Phase
 from stats.progress import CLOCKS, Memory, Series
+from stats.selecting import Choice, Options, predicates
 from store import claims, sanity
 from store.catalog import Catalog
 
@@ -26,6 +28,10 @@ MILESTONES_S = {"c256": (30.0 * HOUR, 31.0 * HOUR, 34.4 * HOUR, 34.5 * HOUR)}
 """What the study published as the CPU time of a run of which only readings by ``ps`` are left."""
 SHOWN = 100
 """Points of a run in the document."""
+SAID = 3
+"""Runs of which a note is said, for each kind of note."""
+BENT = ("upwards", "downwards")
+CLOCK_NAMES = {"cpu": "CPU time", "wall": "wall time"}
 H2_DELTA_R2 = Thresholds().delta_r2_min
 
 RUNS = """
@@ -48,6 +54,14 @@ class Timeline:
     milestones: Sequence[Milestone]
     memory: Memory | None
 
+    def change(self) -> dict[str, float | None]:
+        """Return the bend as the change of the rate from the first point to the last, in shares of its mean."""
+        x, y = self.series.x, self.series.y
+        rise = y[-1] - y[0]
+        scale = (x[-1] - x[0]) ** 2 / rise if rise > 0 else None
+        ends = {"value": self.bend.value, "low": self.bend.low, "high": self.bend.high}
+        return {name: None if y is None or scale is None else y * scale for name, y in ends.items()}
+
     def to_json(self) -> dict[str, Any]:
         series, fit = self.series, self.series.fit
         return {
@@ -62,6 +76,7 @@ class Timeline:
             "progress_end": series.x[-1],
             "excess": phases.excess(series.y[-1], self.expected_s),
             "shape": shape(self.bend, fit),
+            "change": self.change(),
             "fit": _fit(fit),
             "bend": asdict(self.bend),
             "phases": [
@@ -99,15 +114,12 @@ def timeline(
     catalog: Catalog,
     *,
     where: str | Sequence[str] = (),
-    runs: Sequence[str] = (),
     expected_s: float | None = None,
     clock: str | None = None,
     until_s: float | None = None,
     without_requoted: bool = False,
     milestones_s: Sequence[float] = (),
-    tags: Sequence[str] = (),
-    latest: bool = False,
-    last: int | None = None,
+    **options: Unpack[Options],
 ) -> Timelines:
     """Lay each selected run's clock over its progress.
 
@@ -115,7 +127,7 @@ def timeline(
     ----------
     catalog : Catalog
         An open store.
-    where, runs, tags, latest, last
+    where, runs, tags, latest, last, across
         The selection, as everywhere.
     expected_s : float, optional
         Expected duration on that clock [s]; without it there is no excess, only the line.
@@ -133,7 +145,7 @@ def timeline(
     -------
     Timelines
         Per run: excess at the end and at milestones, the rate in each third, line against parabola, and the bend (the
-        change of the rate) with its interval.  Where that holds 0, the run is a line.
+        change of the rate) with its interval.  Where that holds 0, the run is a line as far as can be told.
 
     Raises
     ------
@@ -149,8 +161,9 @@ def timeline(
     ):
         if value is not None and not 0 < value < math.inf:
             raise ValueError(f"{name}={value:g} is out of range; give seconds above 0")
-    predicates = (where,) if isinstance(where, str) else tuple(where)
-    ids = catalog.select(where=predicates, runs=runs, tags=tags, latest=latest, last=last)
+    choice = Choice(**options)
+    ids = choice.ids(catalog, where)
+    mixed = alike(catalog, ids, across=choice.across)
     found = (
         progress.read(catalog, ids, clock=clock, until_s=until_s, unquoted=without_requoted) if ids else {}
     )
@@ -162,13 +175,24 @@ def timeline(
         if row["run_id"] in found
     )
     silent = [row["experiment"] for row in records if row["run_id"] not in found]
-    said = (*_notes(entries, silent, expected_s), *_claims(catalog, entries), *sanity.notes(catalog, ids))
+    said = (
+        *mixed,
+        *_notes(entries, silent, expected_s),
+        *_claims(catalog, entries),
+        *sanity.notes(catalog, ids),
+    )
     notes = said if ids else ("no run is selected",)
-    return Timelines(where=predicates, runs=tuple(ids), expected_s=expected_s, entries=entries, notes=notes)
+    return Timelines(
+        where=predicates(where), runs=tuple(ids), expected_s=expected_s, entries=entries, notes=notes
+    )
 
 
 def shape(bend: Estimate, fit: Parabola | Unfit) -> str:
-    """Return ``line``, ``upwards`` (it became slower), ``downwards``, or ``unknown``."""
+    """Return ``line``, ``upwards``, ``downwards``, or ``unknown``.
+
+    Upwards, the clock advances faster per unit of progress the further the run is: over cycles the run became slower,
+    over wall time the process used more CPU.
+    """
     if bend.low is None or bend.high is None or isinstance(fit, Unfit):
         return "unknown"
     return "upwards" if bend.low > 0 else "downwards" if bend.high < 0 else "line"
@@ -185,13 +209,31 @@ def _notes(entries: Sequence[Timeline], silent: Sequence[str], expected_s: float
             f"per_expected_h is the excess over {claims.duration(expected_s)} divided by that constant again: it rises "
             "with the excess whatever the run does, and is no acceleration; per_elapsed_h divides by the time elapsed"
         )
-    return said + [_said_of_memory(entry) for entry in entries if entry.memory][:3]
+    if expected_s is not None and any(entry.series.source == "readings" for entry in entries):
+        said.append("readings do not tell whether the process had ended: the excess is that at the last one")
+    bent = [_said_of_bend(entry) for entry in entries if shape(entry.bend, entry.series.fit) in BENT]
+    return said + bent[:SAID] + [_said_of_memory(entry) for entry in entries if entry.memory][:SAID]
+
+
+def _said_of_bend(entry: Timeline) -> str:
+    """Say what a bend comes to, and that the study's criterion for one asks for much more, or not."""
+    change, fit = entry.change(), _fit(entry.series.fit)
+    faster = shape(entry.bend, entry.series.fit) == "upwards"
+    if entry.series.progress == "cycles":
+        said = f"cycles took {'longer' if faster else 'less'} later"
+    else:
+        said = f"{'more' if faster else 'less'} {CLOCK_NAMES[entry.series.clock]} per hour later"
+    shares = [f"{share:+.0%}" for share in change.values() if share is not None]
+    by = f", by {shares[0]} [{shares[1]}, {shares[2]}] from first to last" if len(shares) == 3 else ""
+    met = "is met" if fit["delta_r2"] > H2_DELTA_R2 else "is not met"
+    study = f"ΔR² of a parabola = {fit['delta_r2']:.2g}, the study's criterion for one (above {H2_DELTA_R2:g}) {met}"
+    return f"{entry.experiment} (run {entry.run_id}): {said}{by}; {study}"
 
 
 def _said_of_memory(entry: Timeline) -> str:
     found = _memory(entry.memory) if entry.memory else {}
     way = "fell" if found["last_mb"] < found["first_mb"] else "did not fall"
-    said = f"{entry.experiment}: RSS {way}, {found['first_mb']:.1f} to {found['last_mb']:.1f} MB, n = {found['n']}"
+    said = f"{entry.experiment}: RSS {way}, {found['first_mb']:.1f} to {found['last_mb']:.1f} MiB, n = {found['n']}"
     if found["delta_r2"] is None:
         return f"{said}; {found['reason']}"
     met = "met" if found["h2_met"] else "not met"
@@ -229,7 +271,8 @@ def _timeline(
     memory: Memory | None,
 ) -> Timeline:
     solid = phases.solid(series)
-    published = MILESTONES_S.get(row["experiment"], ()) if row["status"] == "imported" else ()
+    claimed = row["status"] == "imported" and series.clock == "cpu"
+    published = MILESTONES_S.get(row["experiment"], ()) if claimed else ()
     return Timeline(
         run_id=row["run_id"],
         experiment=row["experiment"],

@@ -53,7 +53,8 @@ def bend(x: Sequence[float], y: Sequence[float]) -> Estimate:
     How often the 95 % interval misses the 0 of a line, in 2,000 simulated runs each (CV 20 %): .04 to .06 for
     independent increments at 40 to 12,000 points, rare long stalls and uneven gaps included; under slow noise (AR 1)
     .05 where its memory, 1 / (1 - φ), is below 1/100 of the run, .10 at 1/30 and .4 at a quarter, where nobody can
-    tell a bend from a slow wave.  Of rates that rise by 5 % over 3,000 independent increments .94 are found, by 20 % all.
+    tell a bend from a slow wave.  Of rates that rise by 5 % over 3,000 independent increments .94 are found, by 20 %
+    all.
     """
     length, rate, middle = _stretches(x, y, STRETCHES)
     n = len(rate)
