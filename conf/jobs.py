@@ -9,6 +9,7 @@ from typing import Any
 
 from conf.compose import compose_one
 from conf.validate import checked, workload_spec
+from probes import sources
 from probes.identity import config_id
 from probes.protocols import Condition
 
@@ -81,12 +82,12 @@ def record(
         "replicate": replicate,
         "continues": None,
         "concurrent_runs": concurrent_runs,
-        "traced": False,
-        "sensor_source": None,
+        "traced": sources.traced(config["probe"]),
+        "sensor_source": sources.sensor_source(config["probe"]),
         "environment": dict(environment),
         "config": dict(config),
         "conditions": [asdict(condition) for condition in job.conditions],
-        "build": {"workload": workload_spec(config), "probe": config["probe"]},
+        "build": {"workload": workload_spec(config), "probe": sources.pinned(config["probe"])},
         "probe_budget": config["probe_budget"],
     }
 

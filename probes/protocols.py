@@ -74,7 +74,9 @@ class Probe(Protocol):
 
     Its module holds a ``Sample`` (a ``NamedTuple``: the schema of table ``probe_<name>``, units in the field
     names, ``int | None`` or ``float | None``) and a ``Probe`` whose constructor takes the meters first and its
-    options by keyword, one of ``every_cycles`` and ``every_s`` among them.
+    options by keyword, one of ``every_cycles`` and ``every_s`` among them.  It may have ``missing``, the reason by
+    field of what it cannot read, and ``started(origin_ns)``, called once, before the workload is built, with the
+    ``perf_counter_ns`` at which the run's time is 0.
     """
 
     every_cycles: int | None

@@ -14,7 +14,7 @@ from operator import length_hint
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from probes import build, environment, identity, leaving, ownership, parent
+from probes import build, environment, identity, leaving, ownership, parent, sources
 from probes.leaving import Departure
 from probes.meters import Meters
 from probes.recording import SEGMENT_ROWS, Recorder
@@ -127,8 +127,8 @@ class Tracked(Generic[T]):
             "replicate": None,
             "continues": None,
             "concurrent_runs": ownership.live(spools),
-            "traced": False,
-            "sensor_source": None,
+            "traced": sources.traced(PROBES, here=True),
+            "sensor_source": sources.sensor_source(PROBES),
             "started_at": None,
             "environment": environment.facts(_script_directory()),
             "config": None,
