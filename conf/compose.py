@@ -101,6 +101,8 @@ def _sentence(error: BaseException) -> str:
         return (
             f"{first.split(chr(39))[1]} lists several values; give -m to sweep over them, or [a,b] for a list"
         )
+    if first.startswith("Config group override must be"):
+        return "a group is given null, which names no leaf; give one, as in experiment=smoke"
     if isinstance(error, AssertionError):
         return f"a hydra.* override cannot be used so ({first}); leave it out"
     if cause and first.startswith("Error merging override "):

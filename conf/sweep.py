@@ -13,6 +13,7 @@ from hydra.core.override_parser.types import Glob, Override, ValueType
 from hydra.errors import HydraException
 
 from conf.compose import GROUPS, Composed, ConfigurationError, compose_one, leaves
+from conf.words import refuse_no_leaf, unreadable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,7 @@ def expand(arguments: Sequence[str], *, multirun: bool) -> Sweep:
         of which one declares jobs of its own, a key is given that a phase's parts set, or nothing is left to run.
     """
     given = {_key(override): override for override in _parse(arguments)}
+    refuse_no_leaf(given.values())
     experiments = _values(given["experiment"]) if "experiment" in given else []
     _refuse_lost_jobs(experiments)
     fixed = [_text(override) for override in given.values() if not override.is_sweep_override()]
@@ -55,6 +57,7 @@ def expand(arguments: Sequence[str], *, multirun: bool) -> Sweep:
     ordered = {**declared, **given}
     axes = [_axis(override, parts) for override in ordered.values()]
     jobs = tuple(tuple(itertools.chain.from_iterable(words)) for words in itertools.product(*axes))
+    refuse_no_leaf(_parse({word for words in jobs for word in words}))
     if not jobs:
         empty = next(key for key, override in ordered.items() if not _values(override))
         raise ConfigurationError(
@@ -106,10 +109,7 @@ def _parse(arguments: Iterable[str]) -> list[Override]:
         try:
             parsed.append(parser.parse_override(argument))
         except HydraException as error:
-            detail = str(error.__cause__ or error).splitlines()[0]
-            raise ConfigurationError(
-                f"{argument} is not an override of the form key=value: {detail}"
-            ) from error
+            raise unreadable(argument, error) from error
     return parsed
 
 

@@ -81,6 +81,10 @@ def _check_values(config: Mapping[str, Any]) -> None:
 def _check_thresholds(leaves: Mapping[str, Mapping[str, Any]]) -> None:
     for name, leaf in leaves.items():
         expected = f"stats.hypotheses.{name}.Thresholds"
+        if not isinstance(leaf, Mapping):
+            raise ValueError(
+                f"hypothesis.{name}={leaf} is not a mapping of thresholds; leave {name} out of hypothesis=[…]"
+            )
         if leaf.get("_target_") != expected:
             raise ValueError(
                 f"hypothesis.{name}._target_={leaf.get('_target_')} is not in the list; use {expected}"
