@@ -27,10 +27,11 @@ class Goal:
         """Tell whether the whole interval is on the goal's side, or on the other; ``None`` where it straddles."""
         if interval.low is None or interval.high is None:
             return None
-        sides = {self._holds(bound) for bound in (interval.low, interval.high)}
+        sides = {self.holds(bound) for bound in (interval.low, interval.high)}
         return sides.pop() if len(sides) == 1 else None
 
-    def _holds(self, value: float) -> bool:
+    def holds(self, value: float) -> bool:
+        """Tell whether one value is on the goal's side."""
         return value >= self.value if self.op == ">=" else value <= self.value
 
 
@@ -97,10 +98,34 @@ def compared(
         a_b_unit=unit,
         n=len(a[1]),
         paired=True,
-        better="higher",
+        better="lower" if goal.op == "<=" else "higher",
         goal=goal,
         met=met,
         reason=reason,
+    )
+
+
+def counted(name: str, who: str, events: int, *, of: str, goal: Goal | None = None) -> Result:
+    """Return a number of events that either happened or not: it has no interval; ``of`` says out of what."""
+    return Result(
+        name=name,
+        kind="count",
+        value=events,
+        low=None,
+        high=None,
+        level=LEVEL,
+        unit="1",
+        a=who,
+        b=None,
+        a_median=events,
+        b_median=None,
+        a_b_unit="1",
+        n=1,
+        paired=False,
+        better="lower",
+        goal=goal,
+        met=None if goal is None else goal.holds(events),
+        reason=of,
     )
 
 
