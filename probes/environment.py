@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,26 @@ import psutil
 
 _MODEL = re.compile(r"^model name\s*:\s*(.+)$", re.MULTILINE)
 
+VARIABLES = (
+    *("MALLOC_ARENA_MAX", "MALLOC_ARENA_TEST", "MALLOC_CHECK_", "MALLOC_CONF", "MALLOC_MMAP_MAX_"),
+    *("MALLOC_MMAP_THRESHOLD_", "MALLOC_PERTURB_", "MALLOC_TOP_PAD_", "MALLOC_TRIM_THRESHOLD_"),
+    *("GLIBC_TUNABLES", "LD_PRELOAD", "DYLD_INSERT_LIBRARIES"),
+)
+"""Environment variables that a run records, in ``runs.allocator`` behind what ``PYTHONMALLOC`` came to; no others.
 
-def facts(root: Path) -> dict[str, Any]:
+They set the C library's allocator (mallopt(3), jemalloc) or put another one in its place.  Of files the names are
+kept, not their directories.
+"""
+
+_SETTING = re.compile(r"[\w.,:=+-]{1,200}")
+
+
+def facts(root: Path, *, private: bool = False) -> dict[str, Any]:
     """Return what of the environment a run records; JSON types only, ``None`` = cannot be had.
 
-    ``root`` is the directory of the code whose commit counts.  A tracked program calls this in its own
-    process, hence neither ``platform`` nor ``sysconfig`` nor ``importlib.metadata``: they would stay there.
+    ``root`` is the directory of the code whose commit counts; ``private`` leaves the host's name out.  A tracked
+    program calls this in its own process, hence neither ``platform`` nor ``sysconfig`` nor
+    ``importlib.metadata``: they would stay there.
     """
     system = os.uname() if hasattr(os, "uname") else None
     return {
@@ -28,13 +43,54 @@ def facts(root: Path) -> dict[str, Any]:
         "packages": packages(sys.path),
         "os": system.sysname if system else sys.platform,
         "kernel": system.release if system else None,
-        "host": system.nodename if system else None,
+        "host": system.nodename if system and not private else None,
         "boot_id": _text(Path("/proc/sys/kernel/random/boot_id")),
         "cpu_model": cpu_model(_text(Path("/proc/cpuinfo"))),
         "cores": os.cpu_count(),
         "memory_bytes": int(psutil.virtual_memory().total),
-        "allocator": allocator(),
+        "allocator": " ".join([allocator(), *settings(os.environ)]),
     }
+
+
+def settings(variables: Mapping[str, str]) -> list[str]:
+    """Return those of `VARIABLES` that are set, as ``NAME=value``; of paths the last part."""
+    found = []
+    for name in VARIABLES:
+        words = re.split(r"[:\s]+", variables.get(name, ""))
+        kept = [word.replace("\\", "/").rpartition("/")[2] for word in words]
+        value = ":".join(word for word in kept if _SETTING.fullmatch(word))
+        if value:
+            found.append(f"{name}={value}")
+    return found
+
+
+def without_names(value: Any) -> Any:
+    """Return a JSON value whose texts name neither this user's home directory nor the user in a path."""
+    if isinstance(value, Mapping):
+        return {key: without_names(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_names(item) for item in value]
+    return _without_home(value) if isinstance(value, str) else value
+
+
+def shown(path: str) -> str:
+    """Return a path relative to the working directory where it lies below it, else from the home directory on."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return _without_home(path)
+
+
+def _without_home(text: str) -> str:
+    try:
+        home = Path.home()
+    except RuntimeError:  # neither a variable nor an account tells
+        return text
+    if not home.name:
+        return text
+    text = re.sub(rf"{re.escape(str(home))}(?![\w.-])", "~", text)
+    # Elsewhere than at home too: /scratch/jane/run.py.
+    return re.sub(rf"(?<=[/\\]){re.escape(home.name)}(?![\w.-])", "~", text)
 
 
 def git_commit(root: Path) -> str | None:

@@ -15,6 +15,7 @@ import sys
 from types import CodeType, FrameType, TracebackType
 from typing import NamedTuple
 
+from probes.environment import shown
 from probes.running import Status
 
 _AT_YIELD = ("YIELD_VALUE", "RESUME", "SEND")
@@ -105,7 +106,7 @@ def _where(trace: TracebackType) -> str:
     while trace.tb_next is not None:
         trace = trace.tb_next
     path, line = trace.tb_frame.f_code.co_filename, trace.tb_lineno
-    return f"{path}:{line}: {linecache.getline(path, line).strip()}"
+    return f"{shown(path)}:{line}: {linecache.getline(path, line).strip()}"
 
 
 def _skip_generators(frame: FrameType | None) -> FrameType | None:

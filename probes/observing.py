@@ -6,16 +6,19 @@ import operator
 import threading
 from collections.abc import Mapping, Sequence
 
-from probes.meters import Account, Meters
+from probes.meters import Meters
 from probes.protocols import Value
 from probes.recording import CYCLES, DERIVED, Recorder
 from probes.spool import MOST_COLUMNS
 
 OF_RUNS = frozenset(
-    """run_id experiment config_id sweep_id sweep_index optimization workload seed replicate status started_at
-    ended_at wall_s cpu_s n_cycles total_sampling_calls peak_rss_bytes traced sensor_source continues git_commit
-    git_dirty python packages os kernel host boot_id cpu_model cores memory_bytes allocator concurrent_runs config
-    source error tags notes""".split()
+    (
+        *("run_id", "experiment", "config_id", "sweep_id", "sweep_index", "optimization", "workload", "seed"),
+        *("replicate", "status", "started_at", "ended_at", "wall_s", "cpu_s", "n_cycles"),
+        *("total_sampling_calls", "peak_rss_bytes", "traced", "sensor_source", "continues", "git_commit"),
+        *("git_dirty", "python", "packages", "os", "kernel", "host", "boot_id", "cpu_model", "cores"),
+        *("memory_bytes", "allocator", "concurrent_runs", "config", "source", "error", "tags", "notes"),
+    )
 )
 """Columns of table ``runs``: a name in both tables would make every join of them ambiguous."""
 

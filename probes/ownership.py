@@ -9,13 +9,19 @@ it holds.
 from __future__ import annotations
 
 import errno
-import fcntl
+import importlib
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+fcntl: Any
+try:
+    fcntl = importlib.import_module("fcntl")
+except ImportError:  # Windows: as on a file system without locks, nothing is adopted unless somebody vouches
+    fcntl = None
 
 State = Literal["born", "running", "dead", "unlockable"]
 
@@ -24,13 +30,14 @@ BIRTH_S = 60.0
 
 _HELD = (errno.EACCES, errno.EAGAIN)
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 
 
 class Owner:
     """The claim of this process on one spool."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor: int | None = descriptor
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
         self.pid = os.getpid()
 
     @classmethod
@@ -49,9 +56,13 @@ class Owner:
             )
         (spool / "owner.pid").write_text(f"{os.getpid()}\n", encoding="ascii")
         unfinished = spool / "owner.lock.new"
-        descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        if fcntl is None:  # Windows renames no open file
+            unfinished.touch()
+            unfinished.rename(lock)
+            return cls(None)
+        descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | _CLOEXEC, 0o644)
         try:
-            _lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor)
             unfinished.rename(lock)
         except OSError:
             os.close(descriptor)
@@ -73,10 +84,12 @@ def state(spool: Path) -> State:
     if _is_own(spool):
         return "running"
     try:
-        descriptor = os.open(spool / "owner.lock", os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(spool / "owner.lock", os.O_RDONLY | _CLOEXEC)
     except FileNotFoundError:
         return "born" if _is_young(spool) else "dead"
     try:
+        if fcntl is None:
+            return "unlockable"
         fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError as error:
         return "running" if error.errno in _HELD else "unlockable"
@@ -123,16 +136,18 @@ def adopt_lock(spool: Path, *, wait: bool, own: bool) -> Iterator[bool]:
 
 def _open_lock(spool: Path, *, own: bool) -> int | None:
     with suppress(FileNotFoundError):
-        return os.open(spool / "owner.lock", os.O_RDWR | os.O_CLOEXEC)
+        return os.open(spool / "owner.lock", os.O_RDWR | _CLOEXEC)
     if not own and _is_young(spool):
         return None
     with suppress(FileNotFoundError):
         # Without an owner's lock file adopters need one among themselves.
-        return os.open(spool / "owner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        return os.open(spool / "owner.lock", os.O_RDWR | os.O_CREAT | _CLOEXEC, 0o644)
     return None
 
 
 def _acquire(descriptor: int, *, wait: bool) -> bool:
+    if fcntl is None:
+        return False
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -150,10 +165,10 @@ def _is_current(descriptor: int, spool: Path) -> bool:
         return False
 
 
-def _lock(descriptor: int, how: int) -> None:
-    """Lock, or go on without where the file system has no locks: then nothing is adopted by itself."""
+def _lock(descriptor: int) -> None:
+    """Lock at once, or go on without where the file system has no locks: then nothing is adopted by itself."""
     try:
-        fcntl.lockf(descriptor, how)
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
