@@ -87,7 +87,7 @@ def _recorded(catalog: Catalog, ids: Sequence[str], limits: Mapping[str, Any]) -
     rows = catalog.runs(list(ids)).to_pylist()
     for name in sorted({row["experiment"] for row in rows}):
         of = [row["run_id"] for row in rows if row["experiment"] == name]
-        yield Section(f"{name}: verdicts", verdict_table(judge(catalog, runs=of, thresholds=limits)))
+        yield Section(f"{name}: verdicts", verdict_table(judge(catalog, runs=of, thresholds=limits, across=True)))
         factorial = synergy(catalog, runs=of)
         if factorial.entries:
             yield Section(f"{name}: synergy of the factorial", synergy_table(factorial))

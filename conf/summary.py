@@ -88,12 +88,12 @@ def write(
         modes = list(dict.fromkeys(row["optimization"] for row in of))
         for mode in modes:
             ids = [row["run_id"] for row in of if row["optimization"] == mode]
-            judgement = judge(catalog, runs=ids, thresholds=thresholds)
+            judgement = judge(catalog, runs=ids, thresholds=thresholds, across=True)
             section(out, f"{experiment}, {mode}: verdicts", verdict_table(judgement))
         if not contrasts and len({row["optimization"] for row in completed}) == 2:
             title = f"{experiment}: {modes[0]} (A) against {modes[1]} (B)"
             section(out, title, _comparison(catalog, completed, modes))
-        factorial = synergy(catalog, runs=[row["run_id"] for row in of])
+        factorial = synergy(catalog, runs=[row["run_id"] for row in of], across=True)
         if factorial.entries:
             section(out, f"{experiment}: synergy of the factorial", synergy_table(factorial))
     for title, text in contrasts:
@@ -113,7 +113,7 @@ def _accounts(catalog: Catalog, run_ids: Sequence[str]) -> str:
 
 def _comparison(catalog: Catalog, rows: Sequence[dict[str, Any]], modes: Sequence[str]) -> str:
     a, b = (_predicate(catalog, [row for row in rows if row["optimization"] == mode]) for mode in modes)
-    return comparison_table(compare(catalog, a=a, b=b))
+    return comparison_table(compare(catalog, a=a, b=b, across=True))
 
 
 def _predicate(catalog: Catalog, rows: Sequence[dict[str, Any]]) -> str:

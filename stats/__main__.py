@@ -54,6 +54,8 @@ EXAMPLES = {
 }
 GATE = "exit 1 if this holds, or cannot be told: a name, one of = != < <= > >=, a value; may be repeated"
 
+ACROSS = "mix unlike runs (traced with untraced, live sensors with a replayed trace), with a note"
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 a gate tripped, 2 refused, 130 after Ctrl-C."""
@@ -225,6 +227,7 @@ def _command(
     add_store_argument(parser)
     add_selection_arguments(parser)
     add_output_arguments(parser)
+    parser.add_argument("--across", action="store_true", help=ACROSS)
     parser.add_argument("--fail-if", action="append", default=[], metavar="CONDITION", help=GATE)
     parser.set_defaults(command=run)
     return parser

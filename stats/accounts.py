@@ -77,6 +77,11 @@ def level(rows: Sequence[Mapping[str, Any]]) -> Level:
     )
 
 
+def words(level: Level) -> str:
+    """Return what the largest account is called in a sentence."""
+    return {**CONTAINERS, **INSIDE}.get(level.account or "", "unknown")
+
+
 def _sum(rows: Sequence[Mapping[str, Any]], key: str) -> int:
     return sum(row[key] or 0 for row in rows)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from stats import comparing, factorial, gates, judging, report, timing
+from stats.selecting import Choice, nothing
 from stats.text import Row
 from store.catalog import Catalog
 from store.selection import Selection
@@ -34,7 +36,7 @@ def verdict(catalog: Catalog, arguments: argparse.Namespace) -> Result:
         "thresholds": thresholds,
     }
     explanation = judging.explain(**how) if arguments.explain else ""
-    found = judging.judge(catalog, **_selected(arguments), **how, by=arguments.by)
+    found = judging.judge(catalog, **_selected(catalog, arguments), **how, by=arguments.by)
     documents = [one.to_json() for one in (found if isinstance(found, list) else [found])]
     return Result(
         documents=documents,
@@ -48,7 +50,7 @@ def verdict(catalog: Catalog, arguments: argparse.Namespace) -> Result:
 
 def compare(catalog: Catalog, arguments: argparse.Namespace) -> Result:
     """Compare the runs of A with those of each B."""
-    selected, many = _selected(arguments), len(arguments.b) > 1
+    selected, many = _selected(catalog, arguments), len(arguments.b) > 1
     where = selected.pop("where")
     documents = [
         comparing.compare(
@@ -85,7 +87,7 @@ def synergy(catalog: Catalog, arguments: argparse.Namespace) -> Result:
     ValueError
         If there is none to compute; the sentence says why.
     """
-    found = factorial.synergy(catalog, **_selected(arguments), outcome=arguments.outcome)
+    found = factorial.synergy(catalog, **_selected(catalog, arguments), outcome=arguments.outcome)
     if not found.entries:
         raise ValueError(found.notes[-1])
     document = found.to_json()
@@ -101,7 +103,7 @@ def timeline(catalog: Catalog, arguments: argparse.Namespace) -> Result:
     """Lay the clock of the selected runs over their progress."""
     document = timing.timeline(
         catalog,
-        **_selected(arguments),
+        **_selected(catalog, arguments),
         expected_s=arguments.expected_s,
         clock=arguments.clock,
         until_s=arguments.until_s,
@@ -116,9 +118,19 @@ def timeline(catalog: Catalog, arguments: argparse.Namespace) -> Result:
     )
 
 
-def _selected(arguments: argparse.Namespace) -> dict[str, Any]:
-    chosen = Selection.of(arguments)
-    return {"where": chosen.where, "runs": chosen.runs, "latest": chosen.latest, "last": chosen.last}
+def _selected(catalog: Catalog, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what the command line asks of the runs, as every judgement takes it.
+
+    Raises
+    ------
+    ValueError
+        If no run satisfies it; a script's own question may have an empty answer, a person's is a mistake.
+    """
+    asked = {**asdict(Selection.of(arguments)), "across": arguments.across}
+    where = asked.pop("where")
+    if not Choice(**asked).ids(catalog, where):
+        raise ValueError(nothing(catalog, where))
+    return {"where": where, **asked}
 
 
 def _title(found: Document, by: str | None) -> str:
@@ -138,6 +150,8 @@ def _thresholds(settings: Iterable[str]) -> dict[str, dict[str, float]]:
     for text in settings:
         name, _, value = text.partition("=")
         hypothesis, _, key = name.strip().partition(".")
+        if not (hypothesis and key):
+            raise ValueError(f"--set {text!r} names no threshold; write it like h2.delta_r2_min=0.05")
         try:
             found.setdefault(hypothesis, {})[key] = float(value)
         except ValueError:

@@ -1,21 +1,20 @@
-"""Which runs may be compared, and what else than the question sets two groups of runs apart."""
+"""Which runs may be judged together, and what else than the question sets them, or two groups of them, apart."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from probes.identity import NOT_CONFIGURATION
 from store.catalog import Catalog
 
-WHOLE = ("completed", "imported")
-"""Runs that hold all that they declared; a part of a run has no comparable total."""
-
 SHOWN = 6
 """Differing options that one note names."""
+
+Row = Mapping[str, Any]
+Values = dict[str, frozenset[str]]
 
 FACTS = """
 -- one row per run: what it was and where it ran
@@ -34,49 +33,73 @@ from runs left join designs using (run_id)
 """
 
 
-class Selected(NamedTuple):
-    """The runs of one side: the predicates that chose them, and their ids."""
-
-    where: tuple[str, ...]
-    runs: tuple[str, ...]
-
-    def to_json(self) -> dict[str, list[str]]:
-        """Return the ``selection`` of the JSON documents."""
-        return {"where": list(self.where), "runs": list(self.runs)}
+class NotComparable(ValueError):  # noqa: N818
+    """Runs that one judgement must not mix unless it is asked to."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """How runs are chosen, the same for every judgement; see ``store.selection``."""
+class Rule(NamedTuple):
+    """A column of ``runs`` that all runs of a judgement must share, and why."""
 
-    runs: Sequence[str] = ()
-    tags: Sequence[str] = ()
-    latest: bool = False
-    last: int | None = None
+    column: str
+    kind: Callable[[Any], str]
+    why: str
 
 
-def predicates(where: str | Sequence[str]) -> tuple[str, ...]:
-    """Return one predicate or many as a tuple."""
-    return (where,) if isinstance(where, str) else tuple(where)
+RULES = (
+    Rule("traced", lambda on: "traced" if on else "untraced", "tracing slows every allocation"),
+    Rule(
+        "sensor_source",
+        lambda source: source or "live",
+        "a replayed trace is not the temperature of the machine that ran",
+    ),
+)
 
 
-def pick(
-    catalog: Catalog, where: str | Sequence[str], choice: Choice, name: str
-) -> tuple[Selected, list[str]]:
-    """Choose the whole runs that satisfy ``where``; notes say which were left out, or why none is left."""
-    texts = predicates(where)
-    ids = catalog.select(
-        where=texts, runs=choice.runs, tags=choice.tags, latest=choice.latest, last=choice.last
-    )
-    status = {row["run_id"]: row["status"] for row in catalog.runs(ids).to_pylist()}
-    whole = tuple(run for run in ids if status[run] in WHOLE)
-    left_out = Counter(status[run] for run in ids if status[run] not in WHOLE)
-    if not whole:
-        return Selected(texts, ()), [_nothing(name, texts, left_out)]
-    notes = [
-        f"{name}: {n} {kind} run(s) left out, they are not whole" for kind, n in sorted(left_out.items())
-    ]
-    return Selected(texts, whole), notes
+def alike(catalog: Catalog, ids: Sequence[str], *, across: bool = False) -> list[str]:
+    """Check that the runs ``ids`` may be judged together.
+
+    Returns
+    -------
+    list of str
+        A note for each difference that ``across`` overrides.
+
+    Raises
+    ------
+    NotComparable
+        If they differ in one of ``RULES``, without ``across``.
+    """
+    rows = catalog.runs(ids).to_pylist() if ids else []
+    notes = []
+    for rule in RULES:
+        kinds: dict[str, list[str]] = {}
+        for row in rows:
+            kinds.setdefault(rule.kind(row[rule.column]), []).append(row["run_id"])
+        if len(kinds) < 2:
+            continue
+        said = " against ".join(f"{kind} ({_some(runs)})" for kind, runs in kinds.items())
+        sentence = f"the runs differ in {rule.column}: {said}; {rule.why}"
+        if not across:
+            raise NotComparable(
+                f"{sentence}: select one kind with --where, or mix them with --across (across=True)"
+            )
+        notes.append(f"{sentence}, and they are mixed as --across asks")
+    return notes
+
+
+def pooled(catalog: Catalog, ids: Sequence[str], *, apart: Collection[str] = ()) -> list[str]:
+    """Say which runs of a selection repeat others, and which of one name are of different configurations.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        The store, opened.
+    ids : sequence of str
+        The runs of one group.
+    apart : collection of str
+        Keys of the configuration that the judgement itself keeps apart.
+    """
+    rows = catalog.runs(ids).to_pylist() if ids else []
+    return [*_repeated(rows), *_configurations(rows, apart)]
 
 
 def differences(catalog: Catalog, a: Sequence[str], b: Sequence[str]) -> list[str]:
@@ -93,28 +116,65 @@ def differences(catalog: Catalog, a: Sequence[str], b: Sequence[str]) -> list[st
     return notes
 
 
-def _nothing(name: str, where: Sequence[str], left_out: Mapping[str, int]) -> str:
-    chosen = " and ".join(where) or "everything"
-    if left_out:
-        kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(left_out.items()))
-        return f"{name} ({chosen}) selects no whole run, only {kinds}; select completed or imported ones"
-    return f"{name} ({chosen}) selects no run; list what there is with: python -m store ls"
+def _some(runs: Sequence[str]) -> str:
+    return f"run {runs[0]}" if len(runs) == 1 else f"{len(runs)} runs, the first {runs[0]}"
 
 
-def _facts(catalog: Catalog, runs: Sequence[str]) -> dict[str, frozenset[str]]:
+def _repeated(rows: Sequence[Row]) -> list[str]:
+    """Name runs that were made again; a run without a replicate's number was not declared as one of several."""
+    keys = [
+        (row["experiment"], row["config_id"], row["seed"], row["replicate"])
+        for row in rows
+        if row["status"] == "completed" and row["config_id"] and row["replicate"] is not None
+    ]
+    again = {key[0]: n - 1 for key, n in Counter(keys).items() if n > 1}
+    extra = len(keys) - len(set(keys))
+    if not extra:
+        return []
+    said = f"{extra} of {len(rows)} runs repeat the configuration, seed and replicate of another one"
+    return [f"{said} ({', '.join(map(str, again))}) and count as well; --latest keeps the newest of each"]
+
+
+def _configurations(rows: Sequence[Row], apart: Collection[str]) -> Iterator[str]:
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        name = f"{row['experiment']} ({row['optimization']})" if row["optimization"] else row["experiment"]
+        groups.setdefault(name, []).append(row)
+    for name, of in groups.items():
+        n = len({row["config_id"] for row in of if row["config_id"]})
+        found = _options(of, NOT_CONFIGURATION | {"results", *apart}) if n > 1 else {}
+        differing = {key: values for key, values in found.items() if len(values) > 1}
+        if differing:
+            listed = [f"{key} ({_show(values)})" for key, values in differing.items()]
+            more = [f"{len(listed) - SHOWN} more"] * (len(listed) > SHOWN)
+            key, values = next(iter(differing.items()))
+            yield (
+                f"{name} pools {n} configurations, which differ in {', '.join([*listed[:SHOWN], *more])}; keep one "
+                f"""with --where "config->>'$.{key}' = '{min(values)}'" """.rstrip()
+            )
+
+
+def _options(rows: Iterable[Row], skipped: Collection[str]) -> Values:
+    """Return the values that each option takes among runs; ``nothing`` where a run does not have it."""
+    given = [dict(_flat(json.loads(row["config"]), skipped)) for row in rows if row["config"]]
+    keys = dict.fromkeys(key for options in given for key in options)
+    return {key: frozenset(_text(options.get(key)) for options in given) for key in keys}
+
+
+def _facts(catalog: Catalog, runs: Sequence[str]) -> Values:
     """Return the values that each fact and each option takes among ``runs``, as text."""
+    # cycles and conditions stand in FACTS, where imported runs have them too.
+    skipped = NOT_CONFIGURATION | {"optimization", "cycles", "conditions", "factors"}
     found: dict[str, set[str]] = {}
     for row in catalog.query(FACTS, runs=runs):
-        options = _flat(json.loads(row.pop("config") or "{}"))
+        options = _flat(json.loads(row.pop("config") or "{}"), skipped)
         for key, value in (*row.items(), *options):
             if value is not None:
                 found.setdefault(key, set()).add(str(value))
     return {key: frozenset(values) for key, values in found.items()}
 
 
-def _flat(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    # cycles and conditions stand in FACTS, where imported runs have them too.
-    skipped = NOT_CONFIGURATION | {"optimization", "cycles", "conditions", "factors", "progress"}
+def _flat(config: Mapping[str, Any], skipped: Collection[str]) -> Iterator[tuple[str, Any]]:
     for key, value in config.items():
         if key not in skipped:
             yield from _leaves(key, value)
@@ -126,6 +186,11 @@ def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
         return
     for name, inner in value.items():
         yield from _leaves(f"{key}.{name}", inner)
+
+
+def _text(value: Any) -> str:
+    """Return a value as SQL's ``config->>'$.key'`` does."""
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
 def _show(values: Iterable[str] | None) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from string import ascii_uppercase
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 from stats.cells import CELL, Outcomes, Weights, beyond, cell, contrasts, interval, names, value
-from stats.comparable import Choice, Selected, pick
+from stats.comparable import alike, pooled
+from stats.selecting import Choice, Options, Selected, pick
 from store import sanity
 from store.catalog import Catalog
 from store.schema import CONDITIONS
@@ -79,11 +80,8 @@ def synergy(
     catalog: Catalog,
     *,
     where: str | Sequence[str] = (),
-    runs: Sequence[str] = (),
     outcome: str = "population_mean",
-    tags: Sequence[str] = (),
-    latest: bool = False,
-    last: int | None = None,
+    **options: Unpack[Options],
 ) -> Synergy:
     """Compute the factorial synergy of two or more factors, per experiment and optimization.
 
@@ -91,7 +89,7 @@ def synergy(
     ----------
     catalog : Catalog
         The store, opened.
-    where, runs, tags, latest, last
+    where, runs, tags, latest, last, across
         The selection, as everywhere; only whole runs count.
     outcome : str
         A numeric column of ``conditions``; each cell is its mean over the runs that hold the cell.
@@ -115,22 +113,29 @@ def synergy(
         raise ValueError(
             f"outcome {outcome!r} is no numeric column of conditions; choose {', '.join(NUMERIC)}"
         )
-    choice = Choice(runs=runs, tags=tags, latest=latest, last=last)
+    choice = Choice(**options)
     selection, notes = pick(catalog, where, choice, "the selection")
-    entries = []
+    notes = [*alike(catalog, selection.runs, across=choice.across), *notes]
+    entries: list[Entry] = []
     for key, rows in _grouped(catalog.query(OUTCOMES, runs=selection.runs)).items():
         flaw = _flaw(key, rows, outcome)
         if flaw is None:
             entries.append(_entry(key, rows, outcome))
         notes += [flaw] if flaw else _cautions(key, rows, entries[-1])
-    if not notes and not entries:
+    if entries:
+        notes += _of_all(catalog, selection.runs, outcome)
+    elif not notes:
         notes.append("the selected runs recorded no conditions; select a factorial experiment")
-    if entries and outcome not in POPULATION:
-        notes.append(
-            f"the bound of {ADDITIVE_WITHIN} is meant for mean populations; {outcome} has its own scale"
-        )
-    notes += sanity.notes(catalog, selection.runs, alone=False)
     return Synergy(selection=selection, entries=entries, notes=notes)
+
+
+def _of_all(catalog: Catalog, runs: Sequence[str], outcome: str) -> Iterator[str]:
+    """Yield what is to bear in mind of all entries together."""
+    if outcome not in POPULATION:
+        yield f"the bound of {ADDITIVE_WITHIN} is meant for mean populations; {outcome} has its own scale"
+    # A sweep may give each run cells of its own: no two configurations are then alike, nor need they be.
+    yield from pooled(catalog, runs, apart=("conditions", "factors", "mechanisms"))
+    yield from sanity.notes(catalog, runs, alone=False)
 
 
 Rows = Sequence[Mapping[str, Any]]

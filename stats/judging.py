@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from stats import accounts, asides, remarks, signals
 from stats.accounts import Level
 from stats.asides import Observed
+from stats.comparable import alike, pooled
 from stats.hypotheses import PROTOCOL, criterion, known
 from stats.hypotheses import thresholds as bind
 from stats.hypotheses.finding import Aside, Criterion, Finding, Row, combine
 from stats.remarks import Record
+from stats.selecting import Choice, Options, predicates
 from store import sanity
 
 if TYPE_CHECKING:
@@ -82,48 +84,30 @@ class Judgement:
         }
 
 
+class Question(Options, total=False):
+    """What ``judge`` takes besides the unit of judgement, by keyword."""
+
+    where: str | Sequence[str]
+    profile: str
+    variant: str
+    thresholds: Mapping[str, Mapping[str, Any]] | None
+
+
 @overload
-def judge(
-    catalog: Catalog,
-    *,
-    where: str | Sequence[str] = ...,
-    runs: Sequence[str] = ...,
-    profile: str = ...,
-    variant: str = ...,
-    by: None = ...,
-    thresholds: Mapping[str, Mapping[str, Any]] | None = ...,
-    tags: Sequence[str] = ...,
-    latest: bool = ...,
-    last: int | None = ...,
-) -> Judgement: ...
+def judge(catalog: Catalog, *, by: None = None, **question: Unpack[Question]) -> Judgement: ...
 @overload
-def judge(
-    catalog: Catalog,
-    *,
-    where: str | Sequence[str] = ...,
-    runs: Sequence[str] = ...,
-    profile: str = ...,
-    variant: str = ...,
-    by: str,
-    thresholds: Mapping[str, Mapping[str, Any]] | None = ...,
-    tags: Sequence[str] = ...,
-    latest: bool = ...,
-    last: int | None = ...,
-) -> list[Judgement]: ...
+def judge(catalog: Catalog, *, by: str, **question: Unpack[Question]) -> list[Judgement]: ...
 
 
 def judge(
     catalog: Catalog,
     *,
     where: str | Sequence[str] = (),
-    runs: Sequence[str] = (),
     profile: str = "paper",
     variant: str = PROTOCOL,
     by: str | None = None,
     thresholds: Mapping[str, Mapping[str, Any]] | None = None,
-    tags: Sequence[str] = (),
-    latest: bool = False,
-    last: int | None = None,
+    **options: Unpack[Options],
 ) -> Judgement | list[Judgement]:
     """Judge every hypothesis on the selected runs.
 
@@ -131,9 +115,9 @@ def judge(
     ----------
     catalog : Catalog
         An open store.
-    where, runs, tags, latest, last
+    where, runs, tags, latest, last, across
         The selection: predicates over table ``runs`` (all must hold), run ids, tags, the newest of each
-        configuration, the last so many.
+        configuration, the last so many; ``across`` judges unlike runs together.
     profile : str
         ``paper``: the study's own criteria, uncorrected for their number and for dependent data.
     variant : str
@@ -153,24 +137,26 @@ def judge(
     Raises
     ------
     ValueError
-        If profile, variant, ``by``, a threshold of that variant or the selection is unknown or out of range.
+        If profile, variant, ``by``, a threshold of that variant or the selection is unknown or out of range;
+        ``NotComparable`` if the runs are unlike.
     """
     criteria, limits = _criteria(profile, variant), _limits(variant, thresholds or {})
     if by not in (None, "run_id"):
         raise ValueError(f"by={by} is not a unit of judgement; give run_id")
-    predicates = (where,) if isinstance(where, str) else tuple(where)
-    ids = catalog.select(where=predicates, runs=runs, tags=tags, latest=latest, last=last)
+    choice = Choice(**options)
+    ids = choice.ids(catalog, where)
+    mixed = [] if by else [*alike(catalog, ids, across=choice.across), *pooled(catalog, ids)]
     evidence = _gather(catalog, ids, criteria, limits)
 
     def conclude(records: Sequence[Record]) -> Judgement:
         return Judgement(
             profile=profile,
             variant=variant,
-            where=predicates,
+            where=predicates(where),
             runs=tuple(record.run_id for record in records),
             verdicts=tuple(_entry(name, evidence, records, limits[name]) for name in criteria),
             level=accounts.level([evidence.totals[r.run_id] for r in records if r.run_id in evidence.totals]),
-            notes=_notes(evidence, records, limits if variant == PROTOCOL else {}),
+            notes=(*mixed, *_notes(evidence, records, limits if variant == PROTOCOL else {})),
         )
 
     return conclude(evidence.records) if by is None else [conclude([record]) for record in evidence.records]

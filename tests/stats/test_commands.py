@@ -167,6 +167,8 @@ def test_gates_decide_the_exit_code_and_say_so(stats, words, code):
     [
         (["verdict", "--set", "h2.nothing=1"], "h2.nothing"),
         (["verdict", "--set", "h2.delta_r2_min=much"], "h2.delta_r2_min=much"),
+        (["verdict", "--set", "h2=9"], "--set 'h2=9' names no threshold; write it like h2.delta_r2_min=0.05"),
+        (["verdict", "--set", "h2.=9"], "names no threshold"),
         (["verdict", "--set", "h9.x=1"], "h9"),
         (["verdict", "--profile", "fancy"], "fancy"),
         (["verdict", "--variant", "fancy"], "fancy"),
@@ -195,10 +197,23 @@ def test_missing_store_is_refused(tmp_path, capfd):
     assert "nowhere" in capfd.readouterr().err
 
 
-def test_empty_store_is_judged_untestable(tmp_path, capfd):
-    assert main(["verdict", "--store", str(tmp_path), "--format", "json"]) == 0
-    verdicts = json.loads(capfd.readouterr().out)["verdicts"]
-    assert {entry["verdict"] for entry in verdicts} == {"UNTESTABLE"}
+COMMANDS = [["verdict"], ["compare", "--a", A, "--b", B], ["synergy"], ["timeline"]]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
+def test_a_selection_without_a_run_says_what_there_is_instead(stats, words):
+    code, out, err = stats(*words, "--where", "experiment='c265'")
+    assert (code, out) == (2, "")
+    assert "experiment='c265') selects no run: store " in err
+    assert "holds 4 runs (4 of c256)" in err
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
+def test_an_empty_store_says_how_to_fill_it(tmp_path, capfd, words):
+    assert main([*words, "--store", str(tmp_path)]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "holds none; record some with run.py" in err
 
 
 @pytest.mark.parametrize("words", [["verdict"], ["compare"], ["synergy"]], ids=lambda words: words[0])
