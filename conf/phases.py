@@ -87,14 +87,16 @@ def _recorded(catalog: Catalog, ids: Sequence[str], limits: Mapping[str, Any]) -
     rows = catalog.runs(list(ids)).to_pylist()
     for name in sorted({row["experiment"] for row in rows}):
         of = [row["run_id"] for row in rows if row["experiment"] == name]
-        yield Section(f"{name}: verdicts", verdict_table(judge(catalog, runs=of, thresholds=limits, across=True)))
-        factorial = synergy(catalog, runs=of)
+        yield Section(
+            f"{name}: verdicts", verdict_table(judge(catalog, runs=of, thresholds=limits, across=True))
+        )
+        factorial = synergy(catalog, runs=of, across=True)
         if factorial.entries:
             yield Section(f"{name}: synergy of the factorial", synergy_table(factorial))
 
 
 def _verdicts(catalog: Catalog, ids: Sequence[str]) -> Found:
-    entries = judge(catalog, runs=ids).verdicts if ids else ()
+    entries = judge(catalog, runs=ids, across=True).verdicts if ids else ()
     return {entry.hypothesis: entry.finding.verdict for entry in entries}
 
 
