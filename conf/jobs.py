@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from conf.compose import compose_one
 from conf.validate import checked, workload_spec
@@ -13,15 +14,36 @@ from probes import sources
 from probes.identity import config_id
 from probes.protocols import Condition
 
+TOLD = ("experiment", "name", "optimization", "replicate")
+"""Keys whose values stand in every label."""
+
+
+REPLAYED = (("workload", None, "metrics_file"), ("probe", "thermal", "replay"))
+"""Options that name a file whose values stand in for the machine's: group, leaf in it, key."""
+
+
+class Identity(NamedTuple):
+    """What makes a completed run of a sweep need no repetition."""
+
+    experiment: str
+    config_id: str
+    seed: int
+    replicate: int
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One checked run; ``planned_s`` = its declared sleeps and commits times their counts, a lower bound."""
+    """One checked run; ``planned_s`` = its declared sleeps and commits times their counts, a lower bound.
+
+    ``swept`` are those of its overrides that other runs of its sweep have otherwise, and that no label tells anyway.
+    """
 
     config: Mapping[str, Any]
     conditions: tuple[Condition, ...]
     planned_s: float
     overrides: tuple[str, ...]
+    identity: Identity
+    swept: tuple[str, ...] = ()
 
     @property
     def experiment(self) -> str:
@@ -29,14 +51,10 @@ class Job:
         return str(self.config["name"])
 
     @property
-    def identity(self) -> tuple[str, str, int, int]:
-        """What makes a completed run of a sweep need no repetition."""
-        return self.experiment, config_id(self.config), self.config["seed"], self.config["replicate"]
-
-    @property
     def label(self) -> str:
         """The run as a person tells it from the others of its sweep."""
-        return f"{self.experiment} {self.config['optimization'].get('name')} replicate {self.config['replicate']}"
+        mode = self.config["optimization"].get("name")
+        return " ".join([self.experiment, str(mode), f"replicate {self.config['replicate']}", *self.swept])
 
     @property
     def total_cycles(self) -> int:
@@ -46,15 +64,41 @@ class Job:
 
 def composed_jobs(sweep: Sequence[Sequence[str]]) -> list[Job]:
     """Compose and check every job of a sweep before the first one starts."""
-    jobs = []
-    for overrides in sweep:
-        composed = compose_one(overrides)
-        conditions, workload = checked(composed)
-        planned = sum(workload.planned_s(condition) for condition in conditions)
-        jobs.append(
-            Job(config=composed.config, conditions=conditions, planned_s=planned, overrides=tuple(overrides))
-        )
-    return jobs
+    shared = set.intersection(*map(set, sweep)) if sweep else set()
+    return [_composed(overrides, shared) for overrides in sweep]
+
+
+def _composed(overrides: Sequence[str], shared: set[str]) -> Job:
+    composed = compose_one(overrides)
+    conditions, workload = checked(composed)
+    config = composed.config
+    return Job(
+        config=config,
+        conditions=conditions,
+        planned_s=sum(workload.planned_s(condition) for condition in conditions),
+        overrides=tuple(overrides),
+        identity=_identity(config),
+        swept=tuple(word for word in overrides if word not in shared and word.split("=")[0] not in TOLD),
+    )
+
+
+def _identity(config: Mapping[str, Any]) -> Identity:
+    """Return who a run is: a file that it replays counts by what it holds, not by where it lies."""
+    held = dict(config)
+    for group, leaf, key in REPLAYED:
+        options = held[group].get(leaf, {}) if leaf else held[group]
+        if options.get(key):
+            counted = {**options, key: _content(options[key])}
+            held[group] = {**held[group], leaf: counted} if leaf else counted
+    return Identity(config["name"], config_id(held), config["seed"], config["replicate"])
+
+
+def _content(path: str) -> str:
+    """Return the digest of a file, or its name where it cannot be read: then nothing of it is used."""
+    try:
+        return f"sha256:{hashlib.sha256(Path(path).expanduser().read_bytes()).hexdigest()}"
+    except OSError:
+        return path
 
 
 def record(
@@ -67,26 +111,28 @@ def record(
     sweep_index: int | None,
 ) -> dict[str, Any]:
     """Return ``job.json``: all that the measured process and whoever publishes its rows will need."""
-    experiment, configuration, seed, replicate = job.identity
-    config = job.config
     return {
         "format": 1,
         "run_id": run_id,
-        "experiment": experiment,
-        "config_id": configuration,
         "sweep_id": sweep_id,
         "sweep_index": sweep_index,
+        "concurrent_runs": concurrent_runs,
+        "environment": dict(environment),
+        "conditions": [asdict(condition) for condition in job.conditions],
+        **_declared(job),
+    }
+
+
+def _declared(job: Job) -> dict[str, Any]:
+    config = job.config
+    return {
+        **job.identity._asdict(),
         "optimization": config["optimization"].get("name"),
         "workload": str(config["workload"]["_target_"]).split(".")[0],
-        "seed": seed,
-        "replicate": replicate,
         "continues": None,
-        "concurrent_runs": concurrent_runs,
         "traced": sources.traced(config["probe"]),
         "sensor_source": sources.sensor_source(config["probe"]),
-        "environment": dict(environment),
         "config": dict(config),
-        "conditions": [asdict(condition) for condition in job.conditions],
         "build": {"workload": workload_spec(config), "probe": sources.pinned(config["probe"])},
         "probe_budget": config["probe_budget"],
     }

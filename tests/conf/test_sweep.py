@@ -76,3 +76,28 @@ def test_c256_at_full_size_is_planned_as_the_study_measured_it():
     # 5.84 M samples and 28.7 M pair checks at the unit costs of the study's own code: 174 h.
     job = composed_jobs([["experiment=c256"]])[0]
     assert job.planned_s / 3600 == pytest.approx(174, rel=0.01)
+
+
+@pytest.mark.usefixtures("hydra")
+def test_a_replayed_file_counts_by_what_it_holds(tmp_path):
+    def configuration(name, row):
+        file = tmp_path / name
+        file.write_text(f"cpu,mem,disk\n{row}\n")
+        words = ["experiment=smoke", "workload.metrics=replay", f"workload.metrics_file={file}"]
+        return composed_jobs([words])[0].identity.config_id
+
+    assert configuration("a.csv", "1,2,3") == configuration("b.csv", "1,2,3")
+    assert configuration("a.csv", "1,2,3") != configuration("a.csv", "1,2,4")
+
+
+@pytest.mark.usefixtures("hydra")
+def test_a_label_tells_a_run_from_the_others_of_its_sweep():
+    arguments = ["experiment=smoke", "replicate=0,1", "probe=[memory],[garbage]", "cycles=3"]
+    labels = [job.label for job in composed_jobs(expand(arguments, multirun=True).jobs)]
+    assert labels == [
+        f"smoke cached replicate {replicate} probe=[{probe}]"
+        for replicate in (0, 1)
+        for probe in ("memory", "garbage")
+    ]
+    (alone,) = composed_jobs([["experiment=smoke", "cycles=3"]])
+    assert alone.label == "smoke cached replicate 0"
