@@ -129,8 +129,16 @@ def counted(name: str, who: str, events: int, *, of: str, goal: Goal | None = No
     )
 
 
-def valued(name: str, a: tuple[str, Sequence[float]], *, unit: str, reason: str, seed: int) -> Result:
-    """Return the median of a series that has no goal: ``reason`` says what it is to be read beside."""
+def valued(
+    name: str,
+    a: tuple[str, Sequence[float]],
+    *,
+    unit: str,
+    reason: str,
+    seed: int,
+    goal: Goal | None = None,
+) -> Result:
+    """Return the median of a series; ``reason`` says what it is to be read beside."""
     interval = median(a[1], seed=seed)
     return Result(
         name=name,
@@ -146,8 +154,8 @@ def valued(name: str, a: tuple[str, Sequence[float]], *, unit: str, reason: str,
         n=len(a[1]),
         paired=False,
         better="lower",
-        goal=None,
-        met=None,
+        goal=goal,
+        met=None if goal is None else goal.met(interval),
         reason=reason,
     )
 
