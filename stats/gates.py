@@ -6,9 +6,10 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from stats.hypotheses import VERDICTS
+from stats.hypotheses import VERDICTS, criterion
 
 Document = Mapping[str, Any]
 Value = str | float | bool | None
@@ -16,8 +17,6 @@ Names = Mapping[str, Value]
 
 SHAPES = ("line", "upwards", "downwards", "unknown")
 CLASSES = ("SYNERGISTIC", "ANTAGONISTIC", "ADDITIVE")
-ANY = "*"
-"""Stands for every name in its place."""
 
 _GRAMMAR = re.compile(r"\s*([\w.×-]+)\s*(!=|<=|>=|=|<|>)\s*(.*?)\s*")
 _TESTS: dict[str, Callable[[Any, Any], bool]] = {
@@ -82,10 +81,9 @@ def verdict_names(document: Document) -> Names:
     names: dict[str, Value] = {}
     for entry in document["verdicts"]:
         name = entry["hypothesis"]
-        # Without readings there are no statistics, and so no list of what else there would be: h2.* is unknown.
-        known = entry["statistics"] or {ANY: None}
+        known = dict.fromkeys(criterion(name, document["variant"]).statistics)
         names[name] = entry["verdict"]
-        names |= {f"{name}.{key}": value for key, value in known.items()}
+        names |= {f"{name}.{key}": value for key, value in {**known, **entry["statistics"]}.items()}
         names |= {f"{name}.{key}": entry[key] for key in ("p_adjusted", "n_runs", "n_cycles", "reason")}
     return {**names, **dict(_scalars({"level": document["level"]}))}
 
@@ -122,21 +120,25 @@ def _scalars(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 def _trips(gate: Gate, names: Names) -> str | None:
     group = gate.name.rpartition(".")[0]
-    name = gate.name if gate.name in names else f"{group}.{ANY}"
-    if name not in names:
-        near = [known for known in names if known.rpartition(".")[0] == group]
-        near = near or [known for known in names if "." not in known]
-        raise ValueError(f"--fail-if {gate}: {gate.name!r} is unknown; use one of {', '.join(near)}")
-    value = names[name]
-    unknown = value is None or (isinstance(value, float) and math.isnan(value))
+    if gate.name not in names:
+        raise ValueError(f"--fail-if {gate}: {gate.name!r} is unknown; {_nearest(gate.name, group, names)}")
+    value = names[gate.name]
     bound = _bound(gate, value)
-    if unknown:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         reason = names.get(f"{gate.name}.reason") or names.get(f"{group}.reason")
-        return f"--fail-if {gate}: {gate.name} is unknown{f' ({reason})' if reason else ''}, which counts as failed"
+        why = f" ({reason})" if reason else ""
+        return f"--fail-if {gate}: {gate.name} cannot be told{why}, which counts as failed"
     if _TESTS[gate.test](value, bound):
         shown = f"{value:.6g}" if isinstance(value, float) else str(value)
         return f"--fail-if {gate}: {gate.name} is {shown}"
     return None
+
+
+def _nearest(name: str, group: str, names: Names) -> str:
+    beside = [known for known in names if known.rpartition(".")[0] == group]
+    allowed = beside or [known for known in names if "." not in known]
+    near = get_close_matches(name, allowed, n=1)
+    return f"{f'did you mean {near[0]}? ' if near else ''}use one of {', '.join(allowed)}"
 
 
 def _bound(gate: Gate, value: Value) -> Value:
@@ -147,11 +149,12 @@ def _bound(gate: Gate, value: Value) -> Value:
         allowed = next((words for words in (VERDICTS, CLASSES, SHAPES) if value in words), (gate.bound,))
         return _word(gate, gate.bound if gate.bound in allowed else None, " or ".join(allowed))
     try:
-        return float(gate.bound)
+        bound = float(gate.bound)
     except ValueError:
-        raise ValueError(
-            f"--fail-if {gate}: {gate.bound!r} is no number; {gate.name} is compared with one"
-        ) from None
+        bound = math.nan
+    if math.isnan(bound):  # a comparison with NaN never holds: the gate would pass whatever is found
+        raise ValueError(f"--fail-if {gate}: {gate.bound!r} is no number; {gate.name} is compared with one")
+    return bound
 
 
 def _word(gate: Gate, bound: Value, allowed: str) -> Value:

@@ -12,7 +12,7 @@ from stats.asides import Observed
 from stats.comparable import alike, pooled
 from stats.hypotheses import PROTOCOL, criterion, known
 from stats.hypotheses import thresholds as bind
-from stats.hypotheses.finding import Aside, Criterion, Finding, Row, combine
+from stats.hypotheses.finding import Aside, Criterion, Finding, Row, combine, explained
 from stats.remarks import Record
 from stats.selecting import Choice, Options, predicates
 from store import sanity
@@ -205,8 +205,12 @@ def _gather(
     """Read each hypothesis' evidence for all runs in one pass of SQL."""
     records = remarks.read(catalog, ids)
     read = signals.reader(catalog, ids)
+    imported = {record.run_id for record in records if record.status == "imported"}
     findings = {
-        name: {run_id: test.judge(rows, **limits[name]) for run_id, rows in read(test).items()}
+        name: {
+            run_id: explained(test.judge(rows, **limits[name]), imported=run_id in imported)
+            for run_id, rows in read(test).items()
+        }
         for name, test in criteria.items()
     }
     totals = {row["run_id"]: row for row in catalog.query(accounts.SQL, runs=ids)} if ids else {}

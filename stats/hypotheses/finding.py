@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -42,6 +42,8 @@ class Finding:
     verdict: Verdict
     reason: str
     statistics: Mapping[str, float] = field(default_factory=dict)
+    remedy: str = ""
+    """What would have recorded a signal that is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,8 @@ class Criterion:
     """Static SQL over ``sample``: one row per grp."""
     thresholds: Mapping[str, float]
     """The published limits, by the names of ``judge``'s keyword arguments."""
+    statistics: tuple[str, ...]
+    """Every statistic that ``judge`` may find, whether or not a run recorded what it takes."""
     judge: Callable[..., Finding]
     """Decide on one run from its kernel rows by signal and, by keyword, the thresholds."""
 
@@ -99,7 +103,7 @@ def decided(holds: bool, reason: str, **statistics: float) -> Finding:
 def undecided(fit: Fit, *, x: str, y: str, source: str = "") -> Finding:
     """Return why a run says nothing about ``y`` and ``x``.
 
-    ``source`` says what records the signal.
+    ``source`` says what records ``y``.
     """
     if isinstance(fit, Unfit):
         if fit.n_y and not fit.n_x and x == "cycle":
@@ -109,10 +113,16 @@ def undecided(fit: Fit, *, x: str, y: str, source: str = "") -> Finding:
             return Finding(verdict="UNTESTABLE", reason=said)
         for name, readings in ((y, fit.n_y), (x, fit.n_x)):
             if not readings:
-                return Finding(
-                    verdict="UNTESTABLE", reason=f"no {name} was recorded{source and f' ({source})'}"
-                )
+                return Finding(verdict="UNTESTABLE", reason=f"no {name} was recorded", remedy=source)
     return Finding(verdict="INCONCLUSIVE", reason=too_little(fit, f"{y} with {x}"))
+
+
+def explained(finding: Finding, *, imported: bool) -> Finding:
+    """Return a finding whose reason says what a missing signal takes, which is nothing that a file could be asked."""
+    if not finding.remedy:
+        return finding
+    said = "the imported file does not hold it" if imported else finding.remedy
+    return replace(finding, reason=f"{finding.reason} ({said})", remedy="")
 
 
 def too_little(fit: Fit, what: str) -> str:

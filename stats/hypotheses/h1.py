@@ -77,6 +77,8 @@ cross join (values ('cpu'), ('mem')) as load (signal)
 where quarter > 2
 """
 
+SOURCE = "the probe system records them, at its own rate"
+STATISTICS = ("r_cpu", "p_cpu", "r_mem", "p_mem")
 LOADS = {"cpu": "cpu_percent", "mem": "memory_percent"}
 LEVEL = 1.2
 """What rises by less from one quarter to the next has levelled off; at 3,000 cycles chance moves a spread by 5 %."""
@@ -128,8 +130,8 @@ def judge(
         name for signal, name in LOADS.items() if isinstance(fit := fits[signal], Unfit) and not fit.n_x
     ]
     if len(unread) == len(LOADS):
-        reason = f"no {' and no '.join(unread)} was recorded (the probe system records them, at its own rate)"
-        return Finding(verdict="UNTESTABLE", reason=reason)
+        reason = f"no {' and no '.join(unread)} was recorded"
+        return Finding(verdict="UNTESTABLE", reason=reason, remedy=SOURCE)
     if all(isinstance(fit, Unfit) and not fit.n_y for fit in fits.values()):
         return Finding(verdict="UNTESTABLE", reason=f"no {against} was recorded where the load was read")
     found = {k: fit for k, fit in fits.items() if not isinstance(fit, Unfit) and fit.n >= FEWEST}
@@ -178,6 +180,7 @@ VARIANTS = {
         sample=SAMPLE,
         kernel=spearman.SQL,
         thresholds=asdict(Thresholds()),
+        statistics=STATISTICS,
         judge=judge,
     ),
     "manuscript": Criterion(
@@ -185,6 +188,7 @@ VARIANTS = {
         sample=SAMPLE_OVER_TIME,
         kernel=spearman.SQL,
         thresholds={"rho_min": 0.3, "p_max": 0.05},
+        statistics=STATISTICS,
         judge=partial(judge, holds=of_either_sign, against="time"),
     ),
     "manuscript_summary": Criterion(
@@ -192,6 +196,7 @@ VARIANTS = {
         sample=SAMPLE_OVER_TIME,
         kernel=spearman.SQL,
         thresholds={"rho_min": 0.3, "p_max": 0.05},
+        statistics=STATISTICS,
         judge=partial(judge, holds=rising_by_its_own_p, against="time"),
     ),
     "code": Criterion(
@@ -199,6 +204,7 @@ VARIANTS = {
         sample=SAMPLE,
         kernel=spearman.SQL,
         thresholds={"rho_min": 0.5, "p_max": 0.05},
+        statistics=STATISTICS,
         judge=partial(judge, holds=of_either_sign),
     ),
 }

@@ -76,6 +76,8 @@ from cycles
 where cycle >= 0 and coalesce(process, 0) = 0 and gc_ns > 0
 """
 
+STATISTICS = ("r2_linear", "r2_poly", "delta_r2")
+RANKS = ("r_rss", "p_rss", "r_pss", "p_pss")
 SIZES = {"rss": "memory_rss_mb", "pss": "memory_pss_mb"}
 UNDECIDED = (0.05, 0.1)
 """Between these, some protocols call ΔR² neither a line nor a curve."""
@@ -160,6 +162,7 @@ VARIANTS = {
         sample=SAMPLE,
         kernel=quadratic.SQL,
         thresholds=asdict(Thresholds()),
+        statistics=STATISTICS,
         judge=judge,
     ),
     "manuscript_summary": Criterion(
@@ -167,6 +170,7 @@ VARIANTS = {
         sample=SAMPLE_OVER_TIME,
         kernel=quadratic.SQL,
         thresholds={"delta_r2_min": 0.1},
+        statistics=STATISTICS,
         judge=partial(judge, over="time"),
     ),
     "synthesis": Criterion(
@@ -174,6 +178,7 @@ VARIANTS = {
         sample=SAMPLE_OF_SIZES,
         kernel=spearman.SQL,
         thresholds={"rho_min": 0.3},
+        statistics=RANKS,
         judge=judge_rank,
     ),
     "code": Criterion(
@@ -181,6 +186,7 @@ VARIANTS = {
         sample=SAMPLE_BY_SNAPSHOT,
         kernel=quadratic.SQL,
         thresholds={"delta_r2_min": 0.1},
+        statistics=STATISTICS,
         judge=partial(judge, over="snapshot"),
     ),
 }

@@ -46,6 +46,9 @@ from runs left join snapshot on snapshot.run_id = runs.run_id
 """
 
 
+STATISTICS = ("slope", "r2", "p")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
     """A line steeper than ``slope_min`` ms per 1,000 calls that explains more than ``r2_min`` of the variance."""
@@ -94,6 +97,7 @@ VARIANTS = {
         sample=SAMPLE,
         kernel=linear.SQL,
         thresholds=asdict(Thresholds()),
+        statistics=STATISTICS,
         judge=judge,
     ),
     "manuscript": Criterion(
@@ -101,6 +105,7 @@ VARIANTS = {
         sample=SAMPLE,
         kernel=linear.SQL,
         thresholds={"slope_min": 0.0, "p_max": 0.05, "r2_min": 0.3},
+        statistics=STATISTICS,
         judge=judge,
     ),
     "manuscript_summary": Criterion(
@@ -108,6 +113,7 @@ VARIANTS = {
         sample=SAMPLE,
         kernel=linear.SQL,
         thresholds={"slope_min": 0.001},
+        statistics=STATISTICS,
         judge=judge,
     ),
     "code": Criterion(
@@ -116,6 +122,7 @@ VARIANTS = {
         sample=SAMPLE_BY_SNAPSHOT,
         kernel=linear.SQL,
         thresholds={"slope_min": 0.0, "p_max": 0.05},
+        statistics=STATISTICS,
         judge=partial(judge, x="snapshot", per="reading", probability=linear.biased_probability),
     ),
 }

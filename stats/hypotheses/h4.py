@@ -47,6 +47,7 @@ left join cycles on cycles.run_id = samples.run_id and cycles.cycle = samples.cy
     and coalesce(cycles.process, 0) = 0
 """
 
+STATISTICS = ("r_temp", "p_temp", "r_freq", "p_freq")
 SENSORS = {"temp": "cpu_temp_celsius", "freq": "cpu_freq_mhz"}
 
 
@@ -128,6 +129,7 @@ VARIANTS = {
         sample=SAMPLE,
         kernel=spearman.SQL,
         thresholds=asdict(Thresholds()),
+        statistics=STATISTICS,
         judge=judge,
     ),
     "manuscript": Criterion(
@@ -135,6 +137,7 @@ VARIANTS = {
         sample=SAMPLE,
         kernel=spearman.SQL,
         thresholds={"rho_min": 0.3, "p_max": 0.05},
+        statistics=STATISTICS,
         judge=judge_either_sign,
     ),
     "code": Criterion(
@@ -143,6 +146,7 @@ VARIANTS = {
         sample=SAMPLE_AGAINST_CYCLE_TIME,
         kernel=spearman.SQL,
         thresholds={"rho_temp_min": 0.5, "rho_freq_max": -0.5, "p_max": 0.05},
+        statistics=STATISTICS,
         judge=judge_either_sensor,
     ),
 }

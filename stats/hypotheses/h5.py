@@ -69,6 +69,9 @@ select
 from runs left join counted on counted.run_id = runs.run_id
 """
 
+SOURCE = "every cycle that is done records its own"
+STATISTICS = ("slope", "r2", "p")
+FIFTHS = ("first_fifth_ms", "last_fifth_ms")
 CURVED = 0.05
 """Some protocols ask a parabola to explain so much more of cycle time than a line."""
 
@@ -90,7 +93,7 @@ def judge(rows: Mapping[str, Row], *, slope_min: float, r2_min: float = -inf, p_
     """Decide on the slope, and on R² and p where a limit is given; all three are reported."""
     fit = linear.fit(rows["time"], x="cycle", y="cycle time")
     if isinstance(fit, Unfit) or fit.n < FEWEST:
-        return undecided(fit, x="cycle", y="cycle time")
+        return undecided(fit, x="cycle", y="cycle time", source=SOURCE)
     said = f"cycle time changes by {fit.slope:.3g} ms per cycle, R² = {fit.r2:.3g}"
     return decided(
         fit.slope > slope_min and fit.r2 > r2_min and fit.p < p_max,
@@ -108,7 +111,7 @@ def judge_fifths(rows: Mapping[str, Row], *, slope_min: float) -> Finding:
     """
     fit = linear.fit(rows["time"], x="cycle", y="cycle time")
     if isinstance(fit, Unfit) or fit.n < FEWEST:
-        return undecided(fit, x="cycle", y="cycle time")
+        return undecided(fit, x="cycle", y="cycle time", source=SOURCE)
     first, last = rows["first"]["y_mean"], rows["last"]["y_mean"]
     return decided(
         fit.slope > slope_min and last > first,
@@ -132,7 +135,7 @@ def judge_patterns(rows: Mapping[str, Row], *, slope_min: float, r2_min: float, 
     x = "pattern_memory_size" if counted else "2 × cycle"
     fit = linear.fit(rows["patterns" if counted else "estimate"], x=x, y="cycle time")
     if isinstance(fit, Unfit) or fit.n < FEWEST:
-        return undecided(fit, x=x, y="cycle time")
+        return undecided(fit, x=x, y="cycle time", source=SOURCE)
     p = linear.biased_probability(fit)
     basis = "" if counted else "; no pattern_memory_size was recorded, so 2 × cycle stands in for it"
     return decided(
@@ -180,6 +183,7 @@ VARIANTS = {
         sample=SAMPLE,
         kernel=linear.SQL,
         thresholds=asdict(Thresholds()),
+        statistics=STATISTICS,
         judge=judge,
     ),
     "manuscript": Criterion(
@@ -187,6 +191,7 @@ VARIANTS = {
         sample=SAMPLE,
         kernel=linear.SQL,
         thresholds={"slope_min": 0.0, "p_max": 0.05, "r2_min": 0.3},
+        statistics=STATISTICS,
         judge=judge,
     ),
     "synthesis": Criterion(
@@ -194,6 +199,7 @@ VARIANTS = {
         sample=SAMPLE_WITH_FIFTHS,
         kernel=linear.SQL,
         thresholds={"slope_min": 0.0},
+        statistics=(*STATISTICS, *FIFTHS),
         judge=judge_fifths,
     ),
     "code": Criterion(
@@ -202,6 +208,7 @@ VARIANTS = {
         sample=SAMPLE_BY_PATTERNS,
         kernel=linear.SQL,
         thresholds={"slope_min": 0.0, "p_max": 0.05, "r2_min": 0.3},
+        statistics=STATISTICS,
         judge=judge_patterns,
     ),
 }

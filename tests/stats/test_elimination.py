@@ -184,4 +184,6 @@ def test_cost_of_a_call_is_a_sides_own_where_the_other_took_none(compared):
 def test_a_level_that_differs_is_noted(compared):
     busy = {"cycles": {"wall_ns": [1000] * 30, "sampling_ns": [100] * 30, "cpu_ns": [900] * 30}}
     notes = compared(each_b=busy)["notes"]
-    assert "the level differs: 50% of A's time is the workload's sampling calls, 90% of B's time is cpu" in notes
+    assert (
+        "the level differs: 50% of A's time is the workload's sampling calls, 90% of B's time is cpu" in notes
+    )

@@ -7,6 +7,7 @@ import pytest
 from stats import gates
 
 VERDICT: dict[str, Any] = {
+    "variant": "protocol",
     "verdicts": [
         {
             "hypothesis": name,
@@ -15,9 +16,10 @@ VERDICT: dict[str, Any] = {
             "p_adjusted": None,
             "n_runs": 2,
             "n_cycles": 80,
-            "reason": "n = 2",
+            "reason": "n = 2; no memory_percent was recorded",
         }
         for name, verdict, statistics in [
+            ("h1", "VALIDATED", {"r_cpu": 0.5, "p_cpu": 1e-6}),
             ("h2", "UNTESTABLE", {}),
             ("h5", "VALIDATED", {"slope": 0.02, "r2": 0.5, "p": 1e-9}),
         ]
@@ -81,12 +83,13 @@ def test_gate_stays_shut_where_its_condition_does_not_hold(text):
         ("call_reduction<0.5", "not recorded in A"),
         ("speedup.high>9", "n = 1 in A"),
         ("h2.delta_r2>0.1", "n = 2"),
-        ("h2_h3_validated.supplement=true", "unknown"),
+        ("h2_h3_validated.supplement=true", "counts as failed"),
+        ("h1.r_mem>0.3", "no memory_percent was recorded"),
     ],
 )
 def test_gate_on_what_is_unknown_trips_and_says_why(text, reason):
     (sentence,) = trips(text)
-    assert "is unknown" in sentence
+    assert "cannot be told" in sentence
     assert reason in sentence
 
 
@@ -98,9 +101,12 @@ def test_gate_on_what_is_unknown_trips_and_says_why(text, reason):
         ("<2", "is no condition"),
         ("speedup==2", "is no number"),
         ("speedup<fast", "is no number"),
-        ("speedupp<2", "'speedupp' is unknown; use one of speedup"),
+        ("speedup<nan", "--fail-if speedup<nan: 'nan' is no number; speedup is compared with one"),
+        ("h2.delta_r2<nan", "'nan' is no number"),
+        ("speedupp<2", r"'speedupp' is unknown; did you mean speedup\? use one of speedup"),
+        ("h2.r_mem<2", "'h2.r_mem' is unknown; did you mean"),
         ("h6=VALIDATED", "'h6' is unknown"),
-        ("h5.slop>0", r"'h5.slop' is unknown; use one of h5.slope, h5.r2"),
+        ("h5.slop>0", r"'h5.slop' is unknown; did you mean h5.slope\? use one of h5.slope, h5.r2"),
         ("h5=VALID", "by = or != with VALIDATED or REFUTED"),
         ("h5=DRIFT", "VALIDATED or REFUTED or INCONCLUSIVE or UNTESTABLE"),
         ("h5>VALIDATED", "by = or !="),

@@ -65,11 +65,29 @@ def test_a_tiny_run_decides_nothing_and_says_n(tmp_path, make_run, variant):
 
 
 @pytest.mark.parametrize("variant", variants())
+def test_every_statistic_that_is_found_was_announced(tmp_path, make_run, variant):
+    make_run(tmp_path, **tiny(9))
+    for name, entry in judged(tmp_path, variant).items():
+        announced = criterion(name, variant).statistics
+        assert entry["statistics"].keys() <= set(announced)
+        assert variant != PROTOCOL or list(entry["statistics"]) == list(announced)
+
+
+@pytest.mark.parametrize("variant", variants())
 def test_a_run_without_any_signal_is_untestable_for_all(tmp_path, make_run, variant):
     make_run(tmp_path, cycles={"population": [3, 4, 5, 6, 7, 8]})
     for entry in judged(tmp_path, variant).values():
         assert entry["verdict"] == "UNTESTABLE"
         assert entry["reason"].startswith("no "), entry["reason"]
+
+
+@pytest.mark.parametrize("variant", variants())
+def test_of_an_imported_run_the_file_is_said_not_to_hold_a_signal(tmp_path, make_run, variant):
+    make_run(tmp_path, status="imported", cycles={"population": [3, 4, 5, 6, 7, 8]})
+    for entry in judged(tmp_path, variant).values():
+        assert "the probe" not in entry["reason"]
+        assert "sensor" not in entry["reason"]
+        assert entry["reason"].endswith("was recorded (the imported file does not hold it)")
 
 
 @pytest.mark.parametrize("name", NAMES)
