@@ -134,6 +134,6 @@ def _check_function(function: object) -> None:
         or inspect.isasyncgenfunction(function)
     ):
         raise TypeError(
-            f"sampling cannot time {getattr(function, '__qualname__', function)}: a generator or coroutine function returns before it "
-            "works; put `with sampling():` around the work in it"
+            f"sampling cannot time {getattr(function, '__qualname__', function)}: a generator or coroutine function "
+            "returns before it works; put `with sampling():` around the work in it"
         )

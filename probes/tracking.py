@@ -5,20 +5,22 @@ It lives in the user's process, so it installs no handler and never raises into 
 
 from __future__ import annotations
 
-import atexit
+import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from operator import length_hint
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from types import CodeType, TracebackType
+from typing import Any, Generic, TypeVar, overload
 
-from probes import build, environment, identity, leaving, ownership, parent, sources
+from probes import environment, identity, leaving, ownership, sources
 from probes.leaving import Departure
-from probes.meters import Meters
-from probes.recording import SEGMENT_ROWS, Recorder
-from probes.running import Running, write_note
+from probes.loop import CannotRecord, Recording
+from probes.recording import SEGMENT_ROWS
+
+__all__ = ["CannotRecord", "Recording", "Tracked", "Tracking", "track"]
 
 T = TypeVar("T")
 
@@ -30,23 +32,49 @@ PROBES: Mapping[str, Mapping[str, Any]] = {
 """Read unless they would take more than 1 % of the loop."""
 
 
+@overload
 def track(
     iterable: Iterable[T],
+    *,
+    experiment: str,
+    store: str | os.PathLike[str] = ...,
+    seed: int | None = ...,
+    condition: str = ...,
+    start: int = ...,
+    continues: str | None = ...,
+    private: bool = ...,
+) -> Tracked[T]: ...
+@overload
+def track(
+    *,
+    experiment: str,
+    store: str | os.PathLike[str] = ...,
+    seed: int | None = ...,
+    condition: str = ...,
+    start: int = ...,
+    continues: str | None = ...,
+    private: bool = ...,
+) -> Tracking: ...
+def track(
+    iterable: Iterable[T] | None = None,
     *,
     experiment: str,
     store: str | os.PathLike[str] = "data",
     seed: int | None = None,
     condition: str = "all",
-) -> Tracked[T]:
-    """Record each turn of a loop as one cycle: ``for item in track(items, experiment="mine"): ...``.
+    start: int = 0,
+    continues: str | None = None,
+    private: bool = False,
+) -> Tracked[T] | Tracking:
+    """Record a loop: ``for item in track(items, experiment="mine"): ...``, or ``with track(experiment="mine")``.
 
-    A cycle is the making of the item and the loop's body.  The run is published when the loop ends: as
-    ``completed`` at its end or at ``break`` (the cycle broken off is no row), as ``failed`` if an exception leaves
-    it, as ``interrupted`` at KeyboardInterrupt or ``sys.exit``.
+    Around an iterable a cycle is the making of the item and the loop's body.  In a ``with`` block ``cycle()`` ends
+    one.  The run is published when the loop ends: as ``completed`` at its end or at ``break`` (a cycle broken off
+    is no row), as ``failed`` if an exception leaves it, as ``interrupted`` at KeyboardInterrupt or ``sys.exit``.
 
     Parameters
     ----------
-    iterable : iterable
+    iterable : iterable, optional
         What to loop over.
     experiment : str
         The run's name in ``runs.experiment``.
@@ -56,47 +84,144 @@ def track(
         Recorded, not used.
     condition : str
         The name of the only condition.
+    start : int
+        Number of the first cycle: where the program goes on from a checkpoint.
+    continues : str, optional
+        ``run_id`` of the run that this one continues, in the same store.
+    private : bool
+        Leave out the host's name, and the user's from paths.
 
     Returns
     -------
-    iterable
-        The same items; every loop over it is a run.
+    Tracked or Tracking
+        The same items, every loop over which is a run; without ``iterable`` a context manager, whose every block is.
 
     Raises
     ------
     ValueError
-        If ``experiment`` or ``condition`` is empty.
+        If a name is empty, ``start`` is no cycle's number, or ``continues`` is no ended run of the store.
     RuntimeError
         When the loop begins, if another one is being recorded in this process.
-    OSError
-        When the loop begins, if the store cannot be written.
+    CannotRecord
+        When the loop begins, if the store cannot be written (an ``OSError``).
     """
     for name, value in (("experiment", experiment), ("condition", condition)):
         if not isinstance(value, str) or not value:
             raise ValueError(f"{name}={value!r} names nothing; give a non-empty string")
-    return Tracked(iterable, experiment=experiment, store=Path(store), seed=seed, condition=condition)
+    if isinstance(start, bool) or not isinstance(start, int) or start < 0:
+        raise ValueError(f"start={start!r} is no cycle's number; give 0 or more")
+    if continues is not None:
+        _check_predecessor(Path(store), continues)
+    plan = Plan(
+        experiment=experiment,
+        store=Path(store),
+        seed=seed,
+        condition=condition,
+        start=start,
+        continues=continues,
+        private=private,
+        code=_directory_of(sys._getframe(1).f_code),
+    )
+    return Tracking(plan) if iterable is None else Tracked(iterable, plan)
 
 
-class Tracked(Generic[T]):
-    """What ``track`` returns.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What ``track`` was given, and the directory of the code that called it."""
+
+    experiment: str
+    store: Path
+    seed: int | None
+    condition: str
+    start: int
+    continues: str | None
+    private: bool
+    code: Path
+
+    def begin(self, cycles: int) -> Recording:
+        """Begin a run of so many cycles, or of an unknown number of them (0)."""
+        # A length is no promise (range(10**9), left by break): only one that fits a segment is planned for.
+        planned = cycles if 0 < cycles <= SEGMENT_ROWS else None
+        return Recording(
+            self._job(cycles), store=self.store, planned=planned, start=self.start, private=self.private
+        )
+
+    def _job(self, cycles: int) -> dict[str, Any]:
+        conditions = [{"name": self.condition, "position": 0, "cycles": cycles, "mechanisms": {}}]
+        return {
+            "format": 1,
+            "run_id": identity.new_run_id(),
+            "experiment": self.experiment,
+            "config_id": identity.config_id({"conditions": [self.condition], "probe": PROBES}),
+            "sweep_id": None,
+            "sweep_index": None,
+            "optimization": None,
+            "workload": None,
+            "seed": self.seed,
+            "replicate": None,
+            "continues": self.continues,
+            "concurrent_runs": ownership.live(self.store / "spool"),
+            "traced": sources.traced(PROBES, here=True),
+            "sensor_source": sources.sensor_source(PROBES),
+            "started_at": None,
+            "environment": environment.facts(self.code, private=self.private),
+            "config": None,
+            "conditions": conditions,
+            "build": {"probe": PROBES},
+            "probe_budget": "lower",
+        }
+
+
+class _Current:
+    """What both forms offer within the loop."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._recording: Recording | None = None
+
+    @property
+    def run_id(self) -> str | None:
+        """The run under way, or the last one; a checkpoint keeps it for ``continues``."""
+        return None if self._recording is None else self._recording.run_id
+
+    def observe(self, **values: object) -> None:
+        """Set columns of the cycle under way: numbers by name; ``None`` is not measured.
+
+        A name is a column of ``cycles`` from its first value on, an integer one until a fraction comes, and NULL
+        in cycles that did not observe it.  The last value of a name within a cycle counts.
+
+        Raises
+        ------
+        ValueError
+            If a name is a column already, or cannot be one, or an integer does not fit 64 bits.
+        TypeError
+            If a value is not a number.
+        RuntimeError
+            If no loop is under way.
+        """
+        self._under_way("observe").observe(values)
+
+    def _under_way(self, what: str) -> Recording:
+        if self._recording is None:
+            raise RuntimeError(f"{what}() is for a loop under way; call it within the loop or the with block")
+        return self._recording
+
+
+class Tracked(_Current, Generic[T]):
+    """What ``track`` returns around an iterable.
 
     Not itself the iterator: that one is held by the loop alone, and so is dropped in the moment in which the loop
     is left, also where this object has a name.
     """
 
-    def __init__(
-        self, iterable: Iterable[T], *, experiment: str, store: Path, seed: int | None, condition: str
-    ) -> None:
+    def __init__(self, iterable: Iterable[T], plan: Plan) -> None:
+        super().__init__(plan)
         self._iterable = iterable
-        self._experiment, self._store, self._seed, self._condition = experiment, store, seed, condition
 
     def __iter__(self) -> Iterator[T]:
         # In a generator an interrupt that arrives between two cycles lands in this try.
         consumer = sys._getframe(1).f_code
-        cycles = length_hint(self._iterable, 0)
-        # A length is no promise (range(10**9), left by break): only one that fits a segment is planned for.
-        planned = cycles if 0 < cycles <= SEGMENT_ROWS else None
-        recording = Recording(self._store, self._job(cycles), planned)
+        recording = self._recording = self._plan.begin(length_hint(self._iterable, 0))
         before = leaving.pending()
         try:
             for item in self._iterable:
@@ -111,126 +236,46 @@ class Tracked(Generic[T]):
             raise
         recording.end(Departure("completed", None))
 
-    def _job(self, cycles: int) -> dict[str, Any]:
-        spools = self._store / "spool"
-        conditions = [{"name": self._condition, "position": 0, "cycles": cycles, "mechanisms": {}}]
-        return {
-            "format": 1,
-            "run_id": identity.new_run_id(),
-            "experiment": self._experiment,
-            "config_id": identity.config_id({"conditions": [self._condition], "probe": PROBES}),
-            "sweep_id": None,
-            "sweep_index": None,
-            "optimization": None,
-            "workload": None,
-            "seed": self._seed,
-            "replicate": None,
-            "continues": None,
-            "concurrent_runs": ownership.live(spools),
-            "traced": sources.traced(PROBES, here=True),
-            "sensor_source": sources.sensor_source(PROBES),
-            "started_at": None,
-            "environment": environment.facts(_script_directory()),
-            "config": None,
-            "conditions": conditions,
-            "build": None,
-            "probe_budget": "lower",
-        }
+
+class Tracking(_Current):
+    """What ``track`` returns without an iterable: ``with`` it, ``cycle()`` ends each cycle."""
+
+    def cycle(self) -> None:
+        """End the cycle under way and begin the next one; what follows the last call is no cycle."""
+        self._under_way("cycle").end_cycle()
+
+    def __enter__(self) -> Tracking:
+        self._recording = self._plan.begin(0)
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, error: BaseException | None, _where: TracebackType | None
+    ) -> None:
+        left = error is None or isinstance(error, GeneratorExit)  # closing a generator is its break
+        how = Departure("completed", None) if left or error is None else leaving.by(error)
+        self._under_way("__exit__").end(how)
 
 
-class Recording:
-    """The recorder of one loop; after the first trouble of its own it does nothing more."""
-
-    def __init__(self, store: Path, job: Mapping[str, Any], cycles: int | None) -> None:
-        self._meters = Meters()
-        self._meters.__enter__()  # first: a second recording at the same time leaves nothing behind
-        try:
-            self._spool = (store / "spool" / job["run_id"]).absolute()
-            parent.write_job(self._spool, job)
-            self._running = Running(self._spool)
-            self._recorder = self._open(cycles)
-            self._recorder.begin(0)
-        except BaseException:
-            self._meters.__exit__(None, None, None)
-            raise
-        self._trouble: str | None = None
-        self._ended = False
-        atexit.register(self._at_exit)
-
-    def end_cycle(self) -> None:
-        """Write the cycle that has just ended."""
-        if self._trouble is None and self._running.owned:
-            try:
-                self._recorder.end_cycle(())
-            except Exception as error:
-                self._stop(error)
-
-    def end(self, how: Departure) -> None:
-        """Write the end and have the run published; a second call, or a forked child's, does nothing."""
-        if self._ended or not self._running.owned:
+def _check_predecessor(store: Path, run_id: str) -> None:
+    """Refuse a run that is not in the store, or has not ended."""
+    spool, published = store / "spool" / run_id, store / "runs" / f"run_id={run_id}" / "run.json"
+    if Path(run_id).name == run_id:
+        # The spool first: it may be published meanwhile.
+        if (spool / "job.json").is_file():
+            if ownership.state(spool) == "running":
+                raise ValueError(f"continues={run_id} is a run that has not ended; wait for its end")
             return
-        self._ended = True
-        atexit.unregister(self._at_exit)
         try:
-            self._finish(how)
-        except Exception as error:
-            self._stop(error)
-        finally:
-            self._meters.__exit__(None, None, None)
-        if self._spool.exists():
-            self._publish()
-
-    def _open(self, cycles: int | None) -> Recorder:
-        try:
-            probes = build.probes(PROBES, self._meters)
-            return Recorder(self._running, meters=self._meters, observables={}, probes=probes, cycles=cycles)
-        except Exception as error:
-            self._running.end("failed", str(error))
-            raise
-
-    def _finish(self, how: Departure) -> None:
-        try:
-            if self._trouble is None and how.status == "completed":
-                self._recorder.end_condition()
-            self._recorder.__exit__(None, None, None)
-        except Exception as error:
-            self._stop(error)
-        finally:
-            if self._trouble is None:
-                self._running.end(*how)
-            else:
-                self._running.end("failed", self._trouble)
-
-    def _stop(self, error: Exception) -> None:
-        if self._trouble is None:
-            self._trouble = str(error)
-            write_note(f"nothing more is recorded: {error}")
-
-    def _publish(self) -> None:
-        adopt = [sys.executable, "-P", "-m", "store", "adopt", str(self._spool)]
-        try:
-            # A session of its own: a second Ctrl-C must not take the run with it.
-            done = subprocess.run(
-                adopt,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                env=parent.package_environment(),
-                start_new_session=True,
-                check=False,
-            )
-            published = done.returncode == 0
-        except (OSError, KeyboardInterrupt):
-            published = False
-        if not published:
-            store = self._spool.parent.parent
-            write_note(
-                f"the run stays in {self._spool}; python -m store refresh --store {store} publishes it"
-            )
-
-    def _at_exit(self) -> None:
-        self.end(leaving.at_exit())
+            if json.loads(published.read_text(encoding="utf-8"))["run_id"] == run_id:
+                return
+        except (OSError, ValueError, LookupError, TypeError):
+            pass
+    raise ValueError(
+        f"continues={run_id!r} is no run of {store}; choose one of: python -m store ls --store {store}"
+    )
 
 
-def _script_directory() -> Path:
-    main = getattr(sys.modules.get("__main__"), "__file__", None)
-    return Path(main).resolve().parent if main else Path.cwd()
+def _directory_of(code: CodeType) -> Path:
+    """Return where the user's code lies; what was typed into a notebook or a prompt lies in the working directory."""
+    path = Path(code.co_filename)
+    return path.resolve().parent if path.is_file() else Path.cwd()
