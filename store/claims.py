@@ -18,6 +18,9 @@ NEAR = 1.15
 """How far a ratio may lie from a factor and still be it: the rows of a run leave out what lies between them (start,
 building a condition), so two totals of one thing differ; 60 and 1,000 are far apart, and chance rarely lands here."""
 
+BEYOND = 5.0
+"""A claim within this multiple of the last reading may be what the process came to after it."""
+
 CLAIMED_CPU_S = {"c256": 34.5 * 3600}
 """What the study published as the CPU time of a run that only readings by ``ps`` are left of."""
 
@@ -48,22 +51,26 @@ def claim(readings: Sequence[Row], claimed_s: float) -> str | None:
     claimed_s : float
         CPU time that somebody says it had used.
     """
-    if not readings or claimed_s <= max(row["cpu_s"] for row in readings):
+    last = max(readings, key=lambda row: row["cpu_s"], default=None)
+    if last is None or claimed_s < BEYOND * last["cpu_s"]:
         return None
-    last, threads = max(readings, key=lambda row: row["cpu_s"]), readings[0]["threads"]
-    for factor in UNITS:
-        at = reached(readings, claimed_s / factor)
-        if at is not None and claimed_s > at * threads:
-            return (
-                f"{duration(claimed_s)} of CPU time cannot be: the readings hold {duration(claimed_s / factor)}, "
-                f"{factor} times less, reached at about {at / 3600:.2g} h of wall time, in which "
-                f"{thread_count(threads)} can use no more than that, not {claimed_s / at / threads:.2g} times as much; "
-                f"they end at {duration(last['cpu_s'])} of CPU time after {duration(last['wall_s'])}"
-            )
+    threads, said = last["threads"], f"{duration(claimed_s)} of CPU time cannot be"
     if claimed_s > last["wall_s"] * threads:
         return (
-            f"{duration(claimed_s)} of CPU time cannot be: the readings end after {duration(last['wall_s'])} of wall "
-            f"time, and {thread_count(threads)} can use no more than that"
+            f"{said}: the readings end after {duration(last['wall_s'])} of wall time, and {thread_count(threads)} can "
+            "use no more than that"
+        )
+    for factor in UNITS:
+        at = reached(readings, claimed_s / factor)
+        if at is None:
+            continue
+        if claimed_s <= at * threads:
+            return None
+        return (
+            f"{said}: the readings hold {duration(claimed_s / factor)}, {factor} times less, reached at about "
+            f"{at / 3600:.2g} h of wall time, in which {thread_count(threads)} can use no more than that, not "
+            f"{claimed_s / at / threads:.2g} times as much; they end at {duration(last['cpu_s'])} of CPU time after "
+            f"{duration(last['wall_s'])}"
         )
     return None
 

@@ -214,13 +214,18 @@ def _rates(rows: Iterable[Row]) -> Iterator[Finding]:
 def _peers(rows: Sequence[Row], chosen: set[str]) -> Iterator[Finding]:
     """Look for a run whose time lies a unit away from those of the other runs of its configuration."""
     for _, group in groupby(sorted(rows, key=_configuration), key=_configuration):
-        alike = [row for row in group if row["wall_s"]]
-        for row in alike if len(alike) > PEERS else ():
-            others = [other["wall_s"] for other in alike if other is not row]
-            factor = unit_apart(row["wall_s"], median(others))
-            if row["run_id"] in chosen and factor and max(others) <= ALIKE * min(others):
-                said = f"it took {duration(row['wall_s'])}, {len(others)} runs like it {duration(median(others))}"
-                yield Finding("peer", row["run_id"], f"{_who(row)}: {said}: {_mistaken(factor)}")
+        members = list(group)
+        for name, clock in (("wall_s", "wall"), ("cpu_s", "CPU")):
+            yield from _apart([row for row in members if row[name]], name, clock, chosen)
+
+
+def _apart(alike: Sequence[Row], name: str, clock: str, chosen: set[str]) -> Iterator[Finding]:
+    for row in alike if len(alike) > PEERS else ():
+        others = [other[name] for other in alike if other is not row]
+        factor = unit_apart(row[name], median(others))
+        if row["run_id"] in chosen and factor and max(others) <= ALIKE * min(others):
+            said = f"{duration(row[name])} of {clock} time, {len(others)} runs like it {duration(median(others))}"
+            yield Finding("peer", row["run_id"], f"{_who(row)}: {said}: {_mistaken(factor)}")
 
 
 def _capped(rows: Sequence[Row]) -> list[str]:

@@ -19,6 +19,7 @@ from conf.reproduction import (
     readings,
     synergies,
     tables,
+    timelines,
     unit_error,
 )
 from conf.reproduction.checks import Section, passed, row
@@ -48,6 +49,7 @@ PARTS: tuple[Part, ...] = (
     files,
     unit_error,
     readings,
+    timelines,
     costs,
 )
 LEFT_OUT = "The recorded files were left out: give ARCHIVE=DIR (--archive DIR) to import and check them."
