@@ -74,7 +74,7 @@ n_cycles BIGINT cycles done, over all conditions
 total_sampling_calls BIGINT samples that the workload took, those for building a condition (in no cycle) included
 peak_rss_bytes BIGINT peak resident set of the measured process [bytes]
 traced BOOLEAN allocation tracing was on, so times are not comparable
-sensor_source VARCHAR where temperatures came from, if not from the machine
+sensor_source VARCHAR live sensors or replay:<sha256 of the trace>; NULL = none was read
 continues VARCHAR run that this one continues
 git_commit VARCHAR commit of the code
 git_dirty BOOLEAN the code had uncommitted changes
@@ -196,7 +196,9 @@ count0 BIGINT objects counted in generation 0
 count1 BIGINT collections counted in generation 1
 count2 BIGINT collections counted in generation 2
 collections BIGINT collections so far, all generations
-collected BIGINT objects collected so far"""),
+collected BIGINT objects collected so far
+pause_ns BIGINT time in collections since the recording began [ns]
+tracked_objects BIGINT objects that the collector tracks, NULL where they were not counted"""),
     ),
     Table(
         "probe_system",
@@ -204,7 +206,11 @@ collected BIGINT objects collected so far"""),
         _columns(f"""{_ROW}
 cpu_percent DOUBLE CPU use since the last reading [%]
 memory_percent DOUBLE memory use [%]
-load_1m DOUBLE load average over one minute"""),
+load_1m DOUBLE load average over one minute
+page_cache_bytes BIGINT pages of files and disks in memory, tmpfs and shared memory included [bytes]
+dirty_bytes BIGINT pages that wait to be written to disk [bytes]
+swap_used_bytes BIGINT swap space in use [bytes]
+steal_percent DOUBLE CPU time that the hypervisor took since the last reading [%]"""),
     ),
     Table(
         "probe_thermal",
@@ -219,6 +225,67 @@ freq_mhz DOUBLE CPU frequency [MHz]"""),
         _columns(f"""{_ROW}
 call_count BIGINT sampling calls so far
 call_latency_ns DOUBLE mean latency of the calls since the last reading [ns]"""),
+    ),
+    Table(
+        "probe_glibc",
+        "one row per reading of the C library's heap",
+        _columns(f"""{_ROW}
+arena_bytes BIGINT taken from the system but for mmapped blocks: used + free [bytes]
+used_bytes BIGINT in live blocks [bytes]
+free_bytes BIGINT in free blocks [bytes]
+mmapped_bytes BIGINT in blocks mapped one by one [bytes]
+top_bytes BIGINT of the free ones, at the top: could go back to the system [bytes]"""),
+    ),
+    Table(
+        "probe_trace",
+        "one row per reading of tracemalloc",
+        _columns(f"""{_ROW}
+current_bytes BIGINT in traced live blocks [bytes]
+peak_bytes BIGINT most so far [bytes]
+overhead_bytes BIGINT taken by the tracing itself [bytes]"""),
+    ),
+    Table(
+        "probe_pressure",
+        "one row per reading of the kernel's pressure stall information, totals since boot",
+        _columns(f"""{_ROW}
+cpu_some_us BIGINT time so far in which a task of the machine waited for a CPU [us]
+cpu_full_us BIGINT time so far in which every task of the machine waited for a CPU [us]
+memory_some_us BIGINT time so far in which a task of the machine waited for memory [us]
+memory_full_us BIGINT time so far in which every task of the machine waited for memory [us]
+io_some_us BIGINT time so far in which a task of the machine waited for a disk [us]
+io_full_us BIGINT time so far in which every task of the machine waited for a disk [us]
+group_cpu_some_us BIGINT time so far in which a task of the process's control group waited for a CPU [us]
+group_cpu_full_us BIGINT time so far in which every task of the process's control group waited for a CPU [us]
+group_memory_some_us BIGINT time so far in which a task of the process's control group waited for memory [us]
+group_memory_full_us BIGINT time so far in which every task of the process's control group waited for memory [us]
+group_io_some_us BIGINT time so far in which a task of the process's control group waited for a disk [us]
+group_io_full_us BIGINT time so far in which every task of the process's control group waited for a disk [us]"""),
+    ),
+    Table(
+        "probe_disk",
+        "one row per reading of the process's input and output, totals since it began, and the disks'",
+        _columns(f"""{_ROW}
+call_read_bytes BIGINT read by system calls, from anywhere [bytes]
+call_write_bytes BIGINT written by system calls, to anywhere [bytes]
+read_calls BIGINT system calls that read
+write_calls BIGINT system calls that wrote
+read_bytes BIGINT fetched from storage [bytes]
+write_bytes BIGINT made to be written to storage [bytes]
+machine_read_bytes BIGINT read by the machine's disks since boot [bytes]
+machine_write_bytes BIGINT written by the machine's disks since boot [bytes]"""),
+    ),
+    Table(
+        "probe_descriptors",
+        "one row per reading of the process's descriptors and threads",
+        _columns(f"""{_ROW}
+open_descriptors BIGINT open descriptors (handles on Windows)
+threads BIGINT threads"""),
+    ),
+    Table(
+        "probe_canary",
+        "one row per reading of a fixed piece of work",
+        _columns(f"""{_ROW}
+best_ns BIGINT CPU time of the fastest of its repetitions [ns]"""),
     ),
 )
 

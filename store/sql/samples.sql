@@ -12,6 +12,18 @@ with readings as (
     select 'garbage' as probe, run_id, condition, cycle, t_ns from probe_garbage
     union all by name
     select 'pymalloc' as probe, run_id, condition, cycle, t_ns from probe_pymalloc
+    union all by name
+    select 'glibc' as probe, run_id, condition, cycle, t_ns from probe_glibc
+    union all by name
+    select 'trace' as probe, run_id, condition, cycle, t_ns from probe_trace
+    union all by name
+    select 'pressure' as probe, run_id, condition, cycle, t_ns from probe_pressure
+    union all by name
+    select 'disk' as probe, run_id, condition, cycle, t_ns from probe_disk
+    union all by name
+    select 'descriptors' as probe, run_id, condition, cycle, t_ns from probe_descriptors
+    union all by name
+    select 'canary' as probe, run_id, condition, cycle, t_ns from probe_canary
 ),
 by_cycle as (
     select

@@ -8,7 +8,7 @@ import pytest
 from store import schema
 
 KINDS = {int: "BIGINT", float: "DOUBLE"}
-MODULES = ["memory", "garbage", "system", "latency"]
+MODULES = [name.removeprefix("probe_") for name in schema.TABLES if name.startswith("probe_")]
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -24,6 +24,7 @@ def test_a_probes_sample_is_its_tables_schema(name):
 def test_every_measured_column_says_its_unit(table):
     units = {
         "_ns": "[ns]",
+        "_us": "[us]",
         "_s": "[s]",
         "_bytes": "[bytes]",
         "_ms": "[ms]",
