@@ -58,7 +58,11 @@ class Reader:
     def notes(self) -> list[str]:
         """Return what a reader of the run must know of this probe: a lower rate, what the machine lacks."""
         missing: Mapping[str, str] = getattr(self._probe, "missing", {})
-        lacking = [f"probe {self.name}: {field} is NULL ({why})" for field, why in missing.items()]
+        fields = {why: [field for field in missing if missing[field] == why] for why in missing.values()}
+        lacking = [
+            f"probe {self.name}: {', '.join(names)} {'is' if len(names) == 1 else 'are'} NULL ({why})"
+            for why, names in fields.items()
+        ]
         return [*([f"{self.note} {self.pace}"] if self.note else []), *lacking]
 
     def observer(self) -> dict[str, object]:
