@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from conf.compose import ConfigurationError
 from conf.jobs import Job, record
+from conf.others import Others, completes, yielded
 from conf.sweep import Sweep
 from probes import environment, ownership, parent
 from probes.identity import new_run_id
-from store import adopt, open_catalog
+from store import adopt
 from store.commandline import note, sentence
 from store.maintenance import refresh
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 Pending = Sequence[tuple[int, Job]]
 """Jobs that are to be run, each with its place in the sweep."""
@@ -36,45 +42,56 @@ class Outcome:
     stopped: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Series:
+    """What the runs of one command have in common."""
+
+    root: Path
+    environment: Mapping[str, Any]
+    sweep_id: str | None
+    jobs: int
+
+    @property
+    def resumes(self) -> bool:
+        """Whether what is completed is left out: a plain single run is never skipped."""
+        return self.sweep_id is not None
+
+
+def check_writable(root: Path) -> None:
+    """Refuse a store in which no run could be kept, before anything runs.
+
+    Raises
+    ------
+    ConfigurationError
+        If the first directory on its way that exists is a file, or may not be written to.
+    """
+    there = next(path for path in (root, *root.parents) if path.exists())
+    if not there.is_dir():
+        raise ConfigurationError(f"store.root={root} cannot be a store: {there} is a file; give a directory")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigurationError(
+            f"store.root={root} cannot be written: {there} is read-only; give a directory that is not"
+        )
+
+
 def pending(jobs: Sequence[Job], root: Path, *, resume: bool) -> tuple[Pending, Outcome]:
     """Leave out what a sweep has completed before; a run of it that still goes on is waited for."""
     outcome = Outcome()
     if not root.exists():
         return list(enumerate(jobs)), outcome
     refresh(root, note=note)
-    known = _known(root)
+    others = Others(root)
     left = []
     for index, job in enumerate(jobs):
-        row = known.get(job.identity) if resume and job.config["resume"] else None
-        if row is not None and (row["status"] == "completed" or _completes(root, job, row["run_id"])):
-            outcome.run_ids.append(row["run_id"])
-        else:
+        done = others.completed(job) if resume and job.config["resume"] else None
+        if done is None:
             left.append((index, job))
+        else:
+            outcome.run_ids.append(done)
     if outcome.run_ids:
         skipped = f"{len(outcome.run_ids)} of {len(jobs)} runs are completed already and skipped"
         note(f"{skipped} (resume=false runs them again)")
     return left, outcome
-
-
-def _known(root: Path) -> dict[tuple[str, str, int, int], dict[str, Any]]:
-    """Return what is completed, and what runs where nothing is, by identity."""
-    with open_catalog(root) as catalog:
-        rows: list[dict[str, Any]] = catalog.runs().to_pylist()
-    rows.sort(key=lambda row: row["status"] == "completed")
-    return {
-        (row["experiment"], row["config_id"], row["seed"], row["replicate"]): row
-        for row in rows
-        if row["status"] in ("completed", "running")
-    }
-
-
-def _completes(root: Path, job: Job, run_id: str) -> bool:
-    """Wait for a run that somebody else started, and tell whether it completed."""
-    note(f"{job.label} is running already as {run_id}; waiting for it")
-    adopt(root / "spool" / run_id, wait=True)
-    with open_catalog(root) as catalog:
-        (row,) = catalog.runs([run_id]).to_pylist()
-    return bool(row["status"] == "completed")
 
 
 def run_all(left: Pending, root: Path, sweep: Sweep, of: int, outcome: Outcome) -> None:
@@ -82,35 +99,67 @@ def run_all(left: Pending, root: Path, sweep: Sweep, of: int, outcome: Outcome) 
 
     Raises
     ------
-    OSError
+    ConfigurationError
         If the store cannot be written at all.
     """
     if not left:
         return
-    (root / "spool").mkdir(parents=True, exist_ok=True)
-    facts = environment.facts(REPOSITORY)
+    try:
+        (root / "spool").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"store.root={root} cannot be made ({sentence(error)}); give another directory"
+        ) from error
     sweep_id = new_run_id() if sweep.declared else None
+    series = _Series(root=root, environment=environment.facts(REPOSITORY), sweep_id=sweep_id, jobs=of)
+    others = Others(root)
     for index, job in left:
-        run_id = new_run_id()
-        spool = root / "spool" / run_id
-        written = record(
-            job,
-            run_id=run_id,
-            environment=facts,
-            concurrent_runs=ownership.live(spool.parent),
-            sweep_id=sweep_id,
-            sweep_index=index if sweep.declared else None,
-        )
-        try:
-            parent.write_job(spool, written)
-            exit_code = _run_one(job, spool, f"run {index + 1}/{of}")
-            outcome.run_ids.append(run_id)
-        except OSError as error:
-            outcome.lost.append(f"{run_id} ({job.label}): {_last_word(spool)}{sentence(error)}")
+        done = others.completed(job) if series.resumes and job.config["resume"] else None
+        if done is not None:
+            note(f"{job.label} was completed meanwhile as {done}; skipped")
+            outcome.run_ids.append(done)
             continue
-        if exit_code in STOPPED:
-            outcome.stopped = exit_code
+        outcome.stopped = _launch(job, index, series, outcome)
+        if outcome.stopped:
             return
+
+
+def _launch(job: Job, index: int, series: _Series, outcome: Outcome) -> int:
+    """Run one job and keep it; return 0, or the exit code of a signal that stops the sweep."""
+    spool = series.root / "spool" / new_run_id()
+    try:
+        parent.write_job(spool, _record(job, index, spool, series))
+        rival = yielded(spool, job) if series.resumes and job.config["resume"] else None
+        if rival is not None:
+            if completes(series.root, job, rival):
+                outcome.run_ids.append(rival)
+                return 0
+            return _launch(job, index, series, outcome)
+        exit_code = _run_one(job, spool, f"run {index + 1}/{series.jobs}")
+        outcome.run_ids.append(spool.name)
+    except OSError as error:
+        outcome.lost.append(f"{spool.name} ({job.label}): {_last_word(spool)}{_refusal(error, series.root)}")
+        if not (spool / "job.json").exists():
+            shutil.rmtree(spool, ignore_errors=True)
+        return 0
+    return exit_code if exit_code in STOPPED else 0
+
+
+def _record(job: Job, index: int, spool: Path, series: _Series) -> dict[str, Any]:
+    return record(
+        job,
+        run_id=spool.name,
+        environment=series.environment,
+        concurrent_runs=ownership.live(spool.parent),
+        sweep_id=series.sweep_id,
+        sweep_index=index if series.sweep_id else None,
+    )
+
+
+def _refusal(error: OSError, root: Path) -> str:
+    if error.errno not in DISK:
+        return sentence(error)
+    return f"{root} cannot hold the run ({error.strerror}); make room there or give another store.root"
 
 
 def _last_word(spool: Path) -> str:

@@ -14,7 +14,7 @@ import yaml
 from conf import phases, summary
 from conf.compose import ConfigurationError, compose_one, composer, leaves
 from conf.jobs import Job, composed_jobs, store_root, thresholds
-from conf.launching import Outcome, Pending, pending, run_all
+from conf.launching import Outcome, Pending, check_writable, pending, run_all
 from conf.sweep import Sweep, expand
 from store import open_catalog
 from store.commandline import guarded, muted, note
@@ -77,6 +77,7 @@ def _main(arguments: argparse.Namespace) -> int:
     if any(job.config["where"] for job in jobs):
         return _review(jobs)
     root = _one_store(jobs)
+    check_writable(root)
     _announce(jobs, sweep)
     left, outcome = pending(jobs, root, resume=sweep.declared)
     _confirm(left, arguments.overrides, sweep, multirun=arguments.multirun)

@@ -95,13 +95,6 @@ def test_the_full_study_wants_a_confirmation(tmp_path, capsys):
     assert not (tmp_path / "store").exists()
 
 
-def test_a_store_root_that_is_a_file_is_refused(tmp_path, capsys):
-    file = tmp_path / "file"
-    file.write_text("not a store")
-    assert main(["experiment=smoke", f"store.root={file}"]) == 2
-    assert str(file) in capsys.readouterr().err
-
-
 def test_help_lists_experiments_and_an_example(capsys):
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
