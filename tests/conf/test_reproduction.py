@@ -22,6 +22,7 @@ from conf.reproduction import (
     readings,
     synergies,
     tables,
+    timelines,
     unit_error,
 )
 from conf.reproduction.checks import Row, Section, agrees, left_out, row
@@ -197,6 +198,7 @@ def test_without_the_recorded_files_their_checks_say_that_they_were_left_out(not
     rows = [
         *readings.section(nothing).rows,
         *unit_error.section(nothing).rows,
+        *timelines.section(nothing).rows,
         *costs._cost_model(None),
     ]
     assert all(each.passed is None and "ARCHIVE=DIR" in each.how for each in rows)
@@ -243,11 +245,17 @@ def test_the_readings_of_the_real_process_refute_the_acceleration(archive, tmp_p
     assert not refused
     with open_catalog(tmp_path / "store") as catalog:
         material = Material(catalog=catalog, archive=only, imported=imported, codes={"phase1a": 0})
-        found = [unit_error.section(material), readings.section(material)]
+        found = [unit_error.section(material), readings.section(material), timelines.section(material)]
         found.append(section_of(*costs._cost_model(material.cost_model())))
         reports = files._imports(material)
     assert not [each for section in found for each in failures(section)]
-    assert len([each for section in found for each in section.rows if each.passed]) == 19
+    assert len([each for section in found for each in section.rows if each.passed]) == 38
+    claims = {each.quantity: each for each in found[2].rows}
+    assert claims["end: CPU time of C256 reached 34.5 h"].holds is False
+    assert claims['end: published "rate" of the excess at 34.5 h [%/h]'].holds is True
+    assert claims["end: rate of that excess per elapsed hour [%/h]"].holds is False
+    assert claims["shape of CPU time over wall time to 27.2 h"].found == "line"
+    assert "34.5 h of CPU time cannot be" in found[2].tables["Timeline of C256, as recorded"]
     assert [each.passed for each in reports] == [True]
 
 

@@ -105,3 +105,5 @@ def test_the_recorded_files_of_the_page_import_and_are_judged(shell, archive):
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert "-85.684" in done.stdout
     assert "-0.9663" in done.stdout
+    assert "34.5 h of CPU time cannot be" in done.stdout
+    assert "upwards" in done.stdout
