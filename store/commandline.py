@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Callable
 
+from store import errors
+
 
 def guarded(run: Callable[[], int]) -> int:
     """Run a command and return its exit code: its own, 2 refused in one sentence, 130 after Ctrl-C.
@@ -49,6 +51,6 @@ def note(text: str) -> None:
 
 def sentence(error: Exception) -> str:
     """Return what an exception says, in one line."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, OSError):
+        return errors.sentence(error)
     return " ".join(str(error).split()) or type(error).__name__

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,11 +31,16 @@ _NAME = "%Y-%m-%dT%H%M%S.%fZ"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """One layer; ``source`` names the option it came by, and its file or the places it was inferred from."""
+    """One layer; ``source`` names the option it came by, and its file or the places it was inferred from.
+
+    ``tag`` is a label given, ``untag`` one taken back.
+    """
 
     written_at: datetime
     values: Mapping[str, Any]
     source: Mapping[str, Any]
+    tag: str | None = None
+    untag: str | None = None
 
     @property
     def sentence(self) -> str:
@@ -46,7 +51,9 @@ class Layer:
         return f"{', '.join(self.values)} {verb} added on {self.written_at:%Y-%m-%d} by {by}"
 
 
-def write(root: Path, run_id: str, values: Mapping[str, Any], source: Mapping[str, Any]) -> Path:
+def write(
+    root: Path, run_id: str, values: Mapping[str, Any], source: Mapping[str, Any], **labels: str
+) -> Path:
     """Add a layer, later than any before it.
 
     Parameters
@@ -59,6 +66,8 @@ def write(root: Path, run_id: str, values: Mapping[str, Any], source: Mapping[st
         Values of ``COLUMNS``, as JSON has them.
     source : mapping
         ``by``, and whatever else says where the values come from.
+    **labels : str
+        ``tag`` or ``untag``, and the label.
 
     Returns
     -------
@@ -75,7 +84,13 @@ def write(root: Path, run_id: str, values: Mapping[str, Any], source: Mapping[st
     try:
         directory.mkdir(parents=True, exist_ok=True)
         moment = _later_than(directory)
-        document = {"format": FORMAT, "written_at": moment.isoformat(), "values": values, "source": source}
+        document = {
+            "format": FORMAT,
+            "written_at": moment.isoformat(),
+            "values": values,
+            "source": source,
+            **labels,
+        }
         path = directory / moment.strftime(f"{_NAME}.json")
         new.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         sync(new)
@@ -84,7 +99,7 @@ def write(root: Path, run_id: str, values: Mapping[str, Any], source: Mapping[st
     except OSError as error:
         reason = error.strerror or error
         raise OSError(
-            f"run {run_id} cannot be enriched in store {root} ({reason}); make it writable"
+            f"nothing can be added to run {run_id} in store {root} ({reason}); make it writable"
         ) from error
     return path
 
@@ -112,13 +127,29 @@ def annotated(root: Path) -> list[str]:
 def applied(run: Mapping[str, Any], found: Sequence[Layer]) -> dict[str, Any]:
     """Return a row of ``runs`` with the values of its layers where it has none, and a note of each layer."""
     added: dict[str, Any] = {}
-    notes = list(run["notes"] or ())
+    notes, tags = list(run["notes"] or ()), list(run["tags"] or ())
     for layer in found:
+        tags = _relabelled(tags, layer)
         missing = {name: value for name, value in layer.values.items() if run[name] is None}
         if missing:
             added |= missing
             notes.append(layer.sentence)
-    return {**run, **added, "notes": notes}
+    return {**run, **added, "tags": tags, "notes": notes}
+
+
+def matches(label: str, tags: Iterable[str]) -> bool:
+    """Tell whether one of ``tags`` is the label, or has it as its name."""
+    return any(label in (tag, tag.partition("=")[0]) for tag in tags)
+
+
+def _relabelled(tags: Sequence[str], layer: Layer) -> list[str]:
+    kept = [tag for tag in tags if layer.untag is None or not matches(layer.untag, [tag])]
+    if layer.tag is None:
+        return kept
+    name, sign, _ = layer.tag.partition("=")
+    return [tag for tag in kept if tag != layer.tag and not (sign and tag.startswith(f"{name}="))] + [
+        layer.tag
+    ]
 
 
 def _layer(document: Mapping[str, Any]) -> Layer:
@@ -132,6 +163,8 @@ def _layer(document: Mapping[str, Any]) -> Layer:
         written_at=datetime.fromisoformat(document["written_at"]),
         values=values,
         source={**source, "by": str(source["by"])},
+        tag=document.get("tag"),
+        untag=document.get("untag"),
     )
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -84,9 +85,12 @@ def write_rows(data: Data, *, format: str, out: Path | None = None) -> None:  # 
 
 @contextmanager
 def opened(out: Path | None) -> Iterator[IO[bytes]]:
-    """Open ``out`` for writing, or stdout, which stays open."""
+    """Open ``out`` for writing, or stdout, which stays open.
+
+    A file is there as a whole or, where something goes wrong, as it was before.
+    """
     if out is not None:
-        with out.open("wb") as file:
+        with _whole(out) as file:
             yield file
     elif hasattr(sys.stdout, "buffer"):
         sys.stdout.flush()
@@ -97,6 +101,27 @@ def opened(out: Path | None) -> Iterator[IO[bytes]]:
         yield buffer
         if sys.stdout is not None:
             sys.stdout.write(buffer.getvalue().decode())
+
+
+@contextmanager
+def _whole(out: Path) -> Iterator[IO[bytes]]:
+    target = out.resolve()
+    if target.exists() and not target.is_file():  # a device or a pipe; a directory is refused by its name
+        with out.open("wb") as file:
+            yield file
+        return
+    new = target.with_name(f".{target.name[:200]}.{os.getpid()}.tmp")
+    try:
+        with new.open("wb") as file:
+            yield file
+        new.replace(target)
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, str(new)):
+            raise
+        # The path that was asked for, not ours; a full disk names none.
+        raise type(error)(error.errno, error.strerror, str(out)) from error
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def plain(value: Any) -> Any:

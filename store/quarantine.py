@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, groupby
 from pathlib import Path
@@ -52,8 +51,7 @@ def _move(root: Path, source: Path) -> Path:
         source.rename(target)
         publishing.sync(source.parent)
     except OSError as error:
-        reason = f"cannot be put aside ({error.strerror}); make the store writable"
-        raise OSError(error.errno or errno.EIO, reason, str(source)) from error
+        raise OSError(f"{source} cannot be put aside ({error.strerror}); make the store writable") from error
     return target
 
 

@@ -14,7 +14,7 @@ from store.output import FORMATS
 DEFAULT_STORE = Path("data")
 DEFAULT_TIMEOUT_S = 60.0
 
-VALUED = ("--store", "--where", "--run", "--last", "--timeout-s", "--format", "--out")
+VALUED = ("--store", "--where", "--run", "--tag", "--last", "--timeout-s", "--format", "--out")
 """Common options that take a value."""
 
 
@@ -36,6 +36,7 @@ class Selection:
 
     where: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
     latest: bool = False
     last: int | None = None
 
@@ -45,6 +46,7 @@ class Selection:
         return cls(
             where=tuple(arguments.where),
             runs=tuple(arguments.run),
+            tags=tuple(arguments.tag),
             latest=arguments.latest,
             last=arguments.last,
         )
@@ -57,7 +59,13 @@ class Selection:
         ValueError
             If a predicate is wrong or a run is unknown.
         """
-        return catalog.select(self.where, self.runs, latest=self.latest, last=self.last, running=running)
+        return catalog.select(
+            self.where, self.runs, self.tags, latest=self.latest, last=self.last, running=running
+        )
+
+    def __bool__(self) -> bool:
+        """Tell whether anything was asked."""
+        return bool(self.where or self.runs or self.tags or self.latest or self.last)
 
 
 def add_store_argument(parser: argparse.ArgumentParser) -> None:
@@ -74,9 +82,11 @@ def add_selection_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--where", action="append", default=[], metavar="PREDICATE", help=where)
     run = "this run, by id or its beginning; may be repeated"
     group.add_argument("--run", action="append", default=[], metavar="ID", help=run)
+    tag = "only runs with this tag, by its name or as name=value; repeated ones must all be there"
+    group.add_argument("--tag", action="append", default=[], metavar="T", help=tag)
     latest = "only the newest run of each experiment, configuration, seed and replicate"
     group.add_argument("--latest", action="store_true", help=latest)
-    group.add_argument("--last", type=_count, metavar="N", help="only the N newest runs")
+    group.add_argument("--last", type=count, metavar="N", help="only the N newest runs")
     live = "count running runs in, with their rows so far"
     group.add_argument("--live", action="store_true", help=live)
     limit = "limit of a query or predicate (default %(default)g)"
@@ -114,7 +124,8 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """Return a whole number of 1 or more, for argparse."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
     return int(text)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 from probes.identity import new_run_id
 from store import manifest, publishing
 from store.raw import (
+    csv_cycles,
     cycle_list,
     first_form,
     history,
@@ -27,8 +28,9 @@ from store.raw.recording import Reader, Recording
 READERS: tuple[Reader, ...] = (first_form, run_times, second_form, history, cycle_list, process_readings)
 """Every form that the study recorded; the first that recognises a document reads it."""
 
-Held: TypeAlias = dict[tuple[str, int | None], str]
-"""Runs that hold a part of one file, by experiment and entry."""
+Key: TypeAlias = tuple[str, int | None, str]
+Held: TypeAlias = dict[Key, str]
+"""Runs that hold a part of one file, by experiment, entry and the map of its columns."""
 
 
 class ImportResult(NamedTuple):
@@ -46,8 +48,10 @@ class ImportResult(NamedTuple):
         return self.run_ids[0]
 
 
-def import_file(path: Path, root: Path, *, experiment: str | None = None) -> ImportResult:
-    """Bring one raw result file into a store.
+def import_file(
+    path: Path, root: Path, *, experiment: str | None = None, columns: Sequence[str] = ()
+) -> ImportResult:
+    """Bring one raw result file, or a table of cycles in CSV, into a store.
 
     Every form that the study recorded is read, plain or gzip; a file of several runs (a sequence of run times,
     readings of several processes) becomes as many.  They have status ``imported``; what the file does not
@@ -62,6 +66,8 @@ def import_file(path: Path, root: Path, *, experiment: str | None = None) -> Imp
     experiment : str, optional
         The experiment's name; else what the file names for each run, ``c<N>`` from a cycle number in metadata
         or file name, or the file's stem.
+    columns : sequence of str
+        Of a table of cycles: which column of ours is which of its, as ``column=name`` or ``column=name:unit``.
 
     Returns
     -------
@@ -77,10 +83,11 @@ def import_file(path: Path, root: Path, *, experiment: str | None = None) -> Imp
         An ``OSError``: the store cannot be written.
     """
     data = text.read_bytes(path)
-    document = text.document(path.name, data)
     notes: list[str] = []
-    found = _recordings(document, notes)
-    source = {"file": path.name, "sha256": hashlib.sha256(data).hexdigest()}
+    document, found = _read(path.name, data, columns, notes)
+    source: dict[str, Any] = {"file": path.name, "sha256": hashlib.sha256(data).hexdigest()}
+    if columns:
+        source["map"] = list(columns)
     held = _held(root, source["sha256"])
     # Within a millisecond ids stand in no order; the runs of a file keep theirs.
     ids = sorted(new_run_id() for _ in found)
@@ -98,6 +105,17 @@ def import_file(path: Path, root: Path, *, experiment: str | None = None) -> Imp
         _said(path.name, records, present),
         skipped=None not in present,
     )
+
+
+def _read(
+    name: str, data: bytes, columns: Sequence[str], notes: list[str]
+) -> tuple[Field, Sequence[Recording]]:
+    table = name.lower().removesuffix(".gz").endswith(".csv")
+    if columns or (table and not text.is_readings(data)):
+        found = csv_cycles.read(name, data, csv_cycles.mapping(columns), notes)
+        return Field(name, "", None), [found]
+    document = text.document(name, data)
+    return document, _recordings(document, notes)
 
 
 def _recordings(document: Field, notes: list[str]) -> Sequence[Recording]:
@@ -129,8 +147,9 @@ def _held(root: Path, checksum: str) -> Held:
     return found
 
 
-def _key(record: Mapping[str, Any]) -> tuple[str, int | None]:
-    return record["experiment"], record["source"].get("entry")
+def _key(record: Mapping[str, Any]) -> Key:
+    source = record["source"]
+    return record["experiment"], source.get("entry"), " ".join(source.get("map", ()))
 
 
 def _said(name: str, records: Sequence[Mapping[str, Any]], present: Sequence[str | None]) -> tuple[str, ...]:

@@ -96,6 +96,30 @@ def _table(text: str) -> list[dict[str, str | None]]:
     return [dict(zip(names, (cell or None for cell in row), strict=True)) for row in rows]
 
 
+def unpacked_text(name: str, data: bytes) -> str:
+    """Return the text of a file, plain or gzip.
+
+    Raises
+    ------
+    NotImportable
+        If it is damaged or no UTF-8.
+    """
+    try:
+        return _unpacked(data).decode("utf-8-sig")
+    except (EOFError, OSError, zlib.error) as error:
+        raise _unreadable(name, f"is damaged gzip ({error})") from error
+    except UnicodeError as error:
+        raise _unreadable(name, f"is no UTF-8 text ({error})") from error
+
+
+def is_readings(data: bytes) -> bool:
+    """Tell whether a table is one of process readings."""
+    try:
+        return _TABLE in _unpacked(data).partition(b"\n")[0].decode("utf-8-sig").strip().split(",")
+    except (EOFError, OSError, zlib.error, UnicodeError):
+        return False
+
+
 def _unpacked(data: bytes) -> bytes:
     return gzip.decompress(data) if data.startswith(_GZIP) else data
 

@@ -98,13 +98,14 @@ def export_name(record: Row, conditions: Sequence[Row] = ()) -> str:
     Parameters
     ----------
     record : mapping
-        The run's row of table ``runs``.
+        The run's row of table ``runs``; the factors of its configuration give ``h1h4``.
     conditions : sequence of mapping
-        Its rows of table ``conditions``; their mechanisms give ``h1h4``.
+        Its rows of table ``conditions``, whose mechanisms give it where the configuration names no factors.
     """
     experiment = str(record["experiment"])
     number = experiment.removeprefix("c")
-    named = {word for row in conditions for word in _mechanisms(row)}
+    factors = json.loads(record.get("config") or "{}").get("factors")
+    named = set(factors or ()) or {word for row in conditions for word in _mechanisms(row)}
     parts = (
         f"cycle{number}" if number.isdecimal() and number != experiment else experiment,
         "".join(flag[:2] for word, flag in FLAGS.items() if word in named),

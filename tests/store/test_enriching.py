@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from store import enriching, foreign, maintenance, manifest, notes, open_catalog
+from store import damage, enriching, foreign, maintenance, manifest, notes, open_catalog
 from store.__main__ import main
 from store.raw import import_file
 
@@ -216,14 +216,14 @@ def test_a_damaged_layer_is_named_and_the_others_hold(tmp_path, run_id):
     assert [str(path) in problem for path, problem in zip((bad, newer), survey.problems, strict=True)] == [
         True
     ] * 2
-    assert maintenance.verify(tmp_path) == []
+    assert [problem.file for problem in damage.verify(tmp_path)] == ["notes", "notes"]
 
 
 def test_a_store_that_cannot_be_written_is_said_to_be_so(tmp_path, run_id, command):
     (tmp_path / "notes").write_text("no directory")
     code, out, err = command("enrich", run_id, "--set", "seed=1", "--store", tmp_path)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert f"run {run_id} cannot be enriched in store {tmp_path}" in err
+    assert f"nothing can be added to run {run_id} in store {tmp_path}" in err
 
 
 def test_notes_of_runs_that_are_gone_are_ignored(tmp_path, run_id):

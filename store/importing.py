@@ -1,0 +1,98 @@
+"""What ``import`` is given: result files, tables of cycles, stores, and trees of all of these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from store import carrying, raw
+from store.commandline import sentence
+
+KNOWN = (".json", ".json.gz", ".csv", ".csv.gz")
+NAMED_LEFT = 5
+"""Files of a tree whose reason is told; the others are counted."""
+
+
+class Wanted(NamedTuple):
+    """How to bring things in: the experiment's name, and what columns of a table mean."""
+
+    experiment: str | None = None
+    columns: Sequence[str] = ()
+
+
+class Brought(NamedTuple):
+    """The runs that are in the store now, and whether everything that was named is."""
+
+    run_ids: list[str]
+    whole: bool
+
+
+def bring(paths: Sequence[Path], root: Path, wanted: Wanted, note: Callable[[str], None]) -> Brought:
+    """Bring files and directories in; one that is refused does not stop the others.
+
+    Of a directory every run of a store and every file of a known form is taken, and what is left is said: that
+    alone is no failure.
+    """
+    ids: list[str] = []
+    whole = True
+    for path in paths:
+        try:
+            ids += (
+                _tree(path, root, wanted, note)
+                if path.is_dir()
+                else _file(path, root, wanted, note, len(paths) > 1)
+            )
+        except (ValueError, OSError) as error:
+            note(sentence(error))
+            whole = False
+    return Brought(ids, whole)
+
+
+def _file(path: Path, root: Path, wanted: Wanted, note: Callable[[str], None], named: bool) -> Sequence[str]:
+    result = raw.import_file(path, root, experiment=wanted.experiment, columns=wanted.columns)
+    for remark in result.notes:
+        note(f"{path.name}: {remark}" if named else remark)
+    return result.run_ids
+
+
+def _tree(place: Path, root: Path, wanted: Wanted, note: Callable[[str], None]) -> list[str]:
+    runs = carrying.runs_in(place)
+    if runs and wanted.experiment is not None:
+        raise ValueError(f"{place} holds published runs, which keep their names; leave --experiment out")
+    ids = [_carried(run, root, note) for run in runs]
+    left: list[str] = []
+    files = list(_files(place))
+    for path in files:
+        try:
+            if not path.name.lower().endswith(KNOWN):
+                raise raw.NotImportable(f"{path.name} is of no known form")
+            ids += _file(path, root, wanted, note, True)
+        except raw.NotImportable as error:
+            left.append(sentence(error))
+    for reason in left[:NAMED_LEFT]:
+        note(f"left out: {reason}")
+    if left:
+        note(f"{place}: {len(files) - len(left)} of {len(files)} files were taken, {len(left)} left out")
+    return ids
+
+
+def _carried(run: Path, root: Path, note: Callable[[str], None]) -> str:
+    run_id = run.name.removeprefix("run_id=")
+    if not carrying.carry(run, root):
+        note(f"run {run_id} is in store {root} already")
+    return run_id
+
+
+def _files(place: Path) -> Iterator[Path]:
+    """Yield the files of a tree, sorted; those of runs, and what a store keeps beside them, are no result files."""
+    store = (place / "runs").is_dir()
+    for path in sorted(place.rglob("*")):
+        parts = path.relative_to(place).parts
+        hidden = any(
+            part.startswith((".", "run_id="))
+            for part in (place.name, *parts)[not place.name.startswith("run_id=") :]
+        )
+        kept = store and (parts[0] in ("notes", "spool", "quarantine") or parts[0].startswith("catalog"))
+        if path.is_file() and not hidden and not kept:
+            yield path
