@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from conf.compose import compose_one
 from conf.validate import checked, workload_spec
 from probes import sources
+from probes.environment import without_names
 from probes.identity import config_id
 from probes.protocols import Condition
 
@@ -53,7 +54,7 @@ class Job:
     @property
     def label(self) -> str:
         """The run as a person tells it from the others of its sweep."""
-        mode = self.config["optimization"].get("name")
+        mode = self.config["optimization"].get("name") or self.config["workload"].get("target")
         return " ".join([self.experiment, str(mode), f"replicate {self.config['replicate']}", *self.swept])
 
     @property
@@ -71,7 +72,9 @@ def composed_jobs(sweep: Sequence[Sequence[str]]) -> list[Job]:
 def _composed(overrides: Sequence[str], shared: set[str]) -> Job:
     composed = compose_one(overrides)
     conditions, workload = checked(composed)
-    config = composed.config
+    # What a workload says of its own code counts: a sweep repeats what the code of today would do otherwise.
+    own = {**composed.config["workload"], **getattr(workload, "recorded", {})}
+    config = {**composed.config, "workload": own}
     return Job(
         config=config,
         conditions=conditions,
@@ -117,7 +120,7 @@ def record(
         "sweep_id": sweep_id,
         "sweep_index": sweep_index,
         "concurrent_runs": concurrent_runs,
-        "environment": dict(environment),
+        "environment": {**environment, **({"host": None} if job.config["store"]["private"] else {})},
         "conditions": [asdict(condition) for condition in job.conditions],
         **_declared(job),
     }
@@ -125,17 +128,25 @@ def record(
 
 def _declared(job: Job) -> dict[str, Any]:
     config = job.config
+    private = config["store"]["private"]
     return {
         **job.identity._asdict(),
         "optimization": config["optimization"].get("name"),
-        "workload": str(config["workload"]["_target_"]).split(".")[0],
+        "workload": _name(str(config["workload"]["_target_"])),
         "continues": None,
         "traced": sources.traced(config["probe"]),
         "sensor_source": sources.sensor_source(config["probe"]),
-        "config": dict(config),
+        "config": without_names(config) if private else dict(config),
+        "private": private,
         "build": {"workload": workload_spec(config), "probe": sources.pinned(config["probe"])},
         "probe_budget": config["probe_budget"],
     }
+
+
+def _name(target: str) -> str:
+    """Return a workload's name: its package, but for those that stand together in one."""
+    package, *modules, _ = target.split(".")
+    return ".".join(modules) if package == "workloads" else package
 
 
 def thresholds(job: Job) -> dict[str, dict[str, Any]]:

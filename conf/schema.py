@@ -21,9 +21,13 @@ class ProbeBudget(Enum):
 
 @dataclass
 class Store:
-    """Where runs are kept; relative to the caller's directory."""
+    """Where runs are kept; relative to the caller's directory.
+
+    ``private`` leaves out the host's name, and the user's from paths.
+    """
 
     root: str = "data"
+    private: bool = False
 
 
 @dataclass

@@ -14,6 +14,9 @@ from stats.hypotheses import VERDICTS, thresholds
 
 KEYS = (*TRUNK_KEYS, *(f"store.{field.name}" for field in fields(Store)))
 
+OWN_CODE = "workloads.callable.Workload"
+"""The study's optimizations and mechanisms mean nothing to it."""
+
 ALL = "all"
 """The one condition of an experiment without factors."""
 
@@ -29,6 +32,8 @@ def checked(composed: Composed) -> tuple[tuple[Condition, ...], Workload]:
     config = composed.config
     _refuse_unknown_keys(config)
     _check_values(config)
+    if config["workload"].get("_target_") == OWN_CODE:
+        config |= {"optimization": {}, "mechanism": {}}
     conditions = _conditions(config)
     try:
         workload = build.workload(workload_spec(config))

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from probes.protocols import Meters, Probe, Workload
 
-WORKLOADS = ("nrm.workload.Workload",)
+WORKLOADS = ("nrm.workload.Workload", "workloads.callable.Workload")
 """Classes that may be run.  A configuration must not be able to name any other code."""
 
 _PROBE = re.compile(r"^class Probe:$", re.MULTILINE)

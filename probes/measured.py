@@ -19,7 +19,9 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from probes import build
+from probes.environment import without_names
 from probes.meters import Meters
+from probes.observing import Observed
 from probes.protocols import Condition, Scene, Workload
 from probes.reading import TooDear
 from probes.recording import Recorder
@@ -73,6 +75,7 @@ class Job:
     probes: Mapping[str, Mapping[str, Any]]
     seed: int
     budget: str
+    private: bool = False
 
     @property
     def cycles(self) -> int:
@@ -106,6 +109,7 @@ def load(path: Path) -> Job:
             probes=document["build"]["probe"],
             seed=document["seed"] or 0,
             budget=document.get("probe_budget", "lower"),
+            private=document.get("private", False),
         )
     except OSError as error:
         raise ValueError(f"{path} cannot be read ({error.strerror}); give the job.json of a spool") from error
@@ -134,7 +138,7 @@ def run(job_path: Path) -> int:
     if running.owned:
         with suppress(OSError):  # adopting removes what is left
             _remove(scratch)
-    running.end(outcome.status, outcome.error)
+    running.end(outcome.status, without_names(outcome.error) if job.private else outcome.error)
     return outcome.exit_code
 
 
@@ -172,23 +176,24 @@ def _measure(job: Job, running: Running, scratch: Path, stopper: Stopper) -> Non
         )
         with recorder:
             try:
+                observed = Observed(recorder, meters, fixed=tuple(workload.observables))
                 for condition in job.conditions:
-                    scene = Scene(job.seed, scratch, meters)
-                    _condition(workload, condition, scene, recorder, stopper)
+                    scene = Scene(job.seed, scratch, meters, observed.observe)
+                    _condition(workload, condition, scene, observed, stopper)
             finally:
                 stopper.ignore()
 
 
 def _condition(
-    workload: Workload, condition: Condition, scene: Scene, recorder: Recorder, stopper: Stopper
+    workload: Workload, condition: Condition, scene: Scene, observed: Observed, stopper: Stopper
 ) -> None:
     simulation = workload.start(condition, scene)
     try:
-        recorder.begin(condition.position)
+        observed.recorder.begin(condition.position)
         for cycle in range(condition.cycles):
-            recorder.end_cycle(simulation.step(cycle))
+            observed.end_cycle(simulation.step(cycle))
             stopper.check()
-        recorder.end_condition()
+        observed.recorder.end_condition()
     finally:
         simulation.close()
 

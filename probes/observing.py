@@ -30,7 +30,7 @@ class Observed:
     """The recorder of a loop whose observables are not known beforehand; ``fixed`` are those that are."""
 
     def __init__(self, recorder: Recorder, meters: Meters, *, fixed: Sequence[str] = ()) -> None:
-        self._recorder, self._meters = recorder, meters
+        self.recorder, self._meters = recorder, meters
         self._types: dict[str, type] = {}
         self._values: dict[str, Value] = {}
         self._charged: dict[str, tuple[int, int]] = {}
@@ -60,15 +60,15 @@ class Observed:
         if self._meters.named:
             self._charge()
         if not self._types:
-            self._recorder.end_cycle(values)
+            self.recorder.end_cycle(values)
             return
         with self._lock:
             if self._new:
-                self._recorder.add_observables(self._new)
+                self.recorder.add_observables(self._new)
                 self._new = {}
             row = tuple(map(self._values.get, self._types))
             self._values.clear()
-        self._recorder.end_cycle((*values, *row))
+        self.recorder.end_cycle((*values, *row))
 
     @property
     def pending(self) -> bool:

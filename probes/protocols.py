@@ -5,7 +5,7 @@ Standard library only: workloads import this module and nothing else of ``probes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -36,12 +36,17 @@ class Meters(Protocol):
         """Charge one sampling call of the workload (its transaction included) that took ``elapsed_ns``."""
 
 
+def _unobserved(_values: Mapping[str, object]) -> None:
+    """Where nothing is recorded."""
+
+
 class Scene(NamedTuple):
-    """Where a workload runs."""
+    """Where a workload runs; ``observe`` sets columns of the cycle under way that ``observables`` does not name."""
 
     seed: int
     scratch: Path
     meters: Meters
+    observe: Callable[[Mapping[str, object]], None] = _unobserved
 
 
 class Simulation(Protocol):

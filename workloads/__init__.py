@@ -1,0 +1,1 @@
+"""Workloads beside the study's simulation."""
