@@ -1,21 +1,38 @@
-"""``python -m probes``: the measured process."""
+"""``python -m probes``: the measured process, and what this machine can measure."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
-
-from probes import measured
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
+    try:
+        arguments = _parser().parse_args(argv)
+        return int(arguments.call(arguments))
+    except SystemExit as ended:  # argparse's --help and errors
+        return ended.code if isinstance(ended.code, int) else 2
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read has gone; Python would say so at exit
+        return 0
+    except OSError as error:
+        name = f": {error.filename}" if error.filename else ""
+        print(f"{error.strerror or error}{name}", file=sys.stderr)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m probes",
-        description="Measure: run a job and write its rows into the job's own spool directory.",
-        epilog="example: python -m probes run data/spool/<run_id>/job.json",
+        description="Measure: run a job and write its rows into the job's own spool directory; "
+        "tell what this machine can measure.",
+        epilog="example: python -m probes doctor",
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -28,16 +45,45 @@ def main(argv: Sequence[str] | None = None) -> int:
         allow_abbrev=False,
     )
     run.add_argument("job", metavar="JOB.json", type=Path, help="written by run.py before it starts a run")
-    try:
-        return measured.run(parser.parse_args(argv).job)
-    except SystemExit as ended:  # argparse's --help and errors
-        return ended.code if isinstance(ended.code, int) else 2
-    except OSError as error:
-        name = f": {error.filename}" if error.filename else ""
-        print(f"{error.strerror or error}{name}", file=sys.stderr)
-    except ValueError as error:
-        print(error, file=sys.stderr)
-    return 2
+    run.set_defaults(call=_run)
+    doctor = commands.add_parser(
+        "doctor",
+        help="tell what this machine can and cannot measure, and what that costs",
+        description="Tell what this machine can and cannot measure and why, what a reading of each probe costs here "
+        "and now, and what makes times noisy, with the command that would change it.  Changes nothing.",
+        epilog="example: python -m probes doctor --format json --out doctor.json",
+        allow_abbrev=False,
+    )
+    doctor.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
+    doctor.add_argument("--out", metavar="FILE", type=Path, help="write there and not to stdout")
+    doctor.add_argument(
+        "--cycle-ms", metavar="N", type=float, default=10.0, help="length of a cycle, default: 10"
+    )
+    doctor.set_defaults(call=_doctor)
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from probes import measured
+
+    return measured.run(arguments.job)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from probes import doctor  # not in the measured process
+
+    if not 0 < arguments.cycle_ms < inf:
+        raise ValueError(
+            f"--cycle-ms {arguments.cycle_ms} is no length of a cycle; give milliseconds above 0"
+        )
+    report = doctor.examine(cycle_ms=arguments.cycle_ms)
+    text = doctor.as_json(report) if arguments.format == "json" else doctor.as_text(report)
+    if arguments.out is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        arguments.out.write_text(text, encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def facts(root: Path, *, private: bool = False) -> dict[str, Any]:
         "boot_id": _text(Path("/proc/sys/kernel/random/boot_id")),
         "cpu_model": cpu_model(_text(Path("/proc/cpuinfo"))),
         "cores": os.cpu_count(),
-        "memory_bytes": int(psutil.virtual_memory().total),
+        "memory_bytes": memory_bytes(),
         "allocator": " ".join([allocator(), *settings(os.environ)]),
     }
 
@@ -121,6 +121,14 @@ def cpu_model(cpuinfo: str | None) -> str | None:
     """Return the model that ``/proc/cpuinfo`` names; ARM kernels name none."""
     found = _MODEL.search(cpuinfo or "")
     return found[1].strip() if found else None
+
+
+def memory_bytes() -> int | None:
+    """Return the machine's memory, or ``None`` where psutil cannot tell (Linux without ``/proc``)."""
+    try:
+        return int(psutil.virtual_memory().total)
+    except (OSError, RuntimeError, psutil.Error):
+        return None
 
 
 def allocator() -> str:

@@ -105,7 +105,13 @@ class Probe:
     def _size(self) -> Size:
         if self._statm is not None:
             return parse_statm(os.pread(self._statm, 256, 0), self._page_bytes)
-        return Size(None, None) if self._procfs else _psutil_size()
+        if self._procfs:
+            return Size(None, None)
+        try:
+            return _psutil_size()
+        except OSError as error:
+            self._note(Size._fields, error)
+            return Size(None, None)
 
     def _owners(self) -> Owners:
         try:
@@ -126,7 +132,10 @@ class Probe:
 def _psutil_size() -> Size:
     import psutil  # not needed where there is /proc
 
-    memory = psutil.Process().memory_info()
+    try:
+        memory = psutil.Process().memory_info()
+    except psutil.Error as error:
+        raise OSError(0, str(error), "psutil") from error
     return Size(memory.rss, memory.vms)
 
 

@@ -78,7 +78,9 @@ class Probe:
             return NOTHING
         sample = parse(self._report())
         if sample == NOTHING:
-            self._lack("pymalloc is off, as under PYTHONMALLOC=malloc or in a free-threaded build")
+            self._lack(
+                "pymalloc is off (PYTHONMALLOC=malloc, a free-threaded build) or covered by tracemalloc"
+            )
         return sample
 
     def close(self) -> None:
