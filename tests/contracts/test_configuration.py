@@ -45,8 +45,8 @@ def test_what_takes_hours_names_a_size_that_ends_in_minutes(experiment):
 
 @pytest.mark.parametrize(("group", "leaf"), SINGLE, ids=[f"{g}/{x}" for g, x in SINGLE])
 def test_every_leaf_of_a_single_group_binds_to_its_constructor(group, leaf):
-    needed = ["workload.target=random:random", "factors=[]", "conditions=[]"] if leaf == "callable" else []
-    composed_jobs([["experiment=smoke", f"{group}={leaf}", *needed]])
+    around = ["name=own", "workload.target=random:random"] if leaf == "callable" else ["experiment=smoke"]
+    composed_jobs([[*around, f"{group}={leaf}"]])
 
 
 @pytest.mark.parametrize(("group", "leaf"), SEVERAL, ids=[f"{g}/{x}" for g, x in SEVERAL])
