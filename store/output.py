@@ -105,16 +105,16 @@ def opened(out: Path | None) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _whole(out: Path) -> Iterator[IO[bytes]]:
-    target = out.resolve()
-    if target.exists() and not target.is_file():  # a device or a pipe; a directory is refused by its name
+    # /dev/stdout is a link to whatever file that is: writing through it is what is meant.
+    if out.is_symlink() or (out.exists() and not out.is_file()):
         with out.open("wb") as file:
             yield file
         return
-    new = target.with_name(f".{target.name[:200]}.{os.getpid()}.tmp")
+    new = out.with_name(f".{out.name[:200]}.{os.getpid()}.tmp")
     try:
         with new.open("wb") as file:
             yield file
-        new.replace(target)
+        new.replace(out)
     except OSError as error:
         if error.errno is None or error.filename not in (None, str(new)):
             raise

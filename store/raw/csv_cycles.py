@@ -66,7 +66,7 @@ def read(name: str, data: bytes, columns: Mapping[str, Source], notes: list[str]
     _check(name, header, sources)
     left = [each for each in header if each not in {source.name for source in sources.values()}]
     if left:
-        note(notes, f"{name}: columns left out: {', '.join(left)}; name them with --map to keep them")
+        note(notes, f"columns left out: {', '.join(left)}; name them with --map to keep them")
     cells = {
         column: [
             Field(name, f"line {i}: {source.name}", row[header.index(source.name)])
