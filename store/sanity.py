@@ -232,14 +232,14 @@ def _capped(rows: Sequence[Row]) -> list[str]:
     if not rows:
         return []
     caps = sorted({row["cap"] for row in rows})
-    at = ", ".join(
-        f"{cap:g} in {_few([r['condition'] for r in rows if r['cap'] == cap])}" for cap in caps[:3]
-    )
+    at = ", ".join(f"{_few([r['condition'] for r in rows if r['cap'] == cap])} ({cap:g})" for cap in caps[:3])
     runs = len({row["run_id"] for row in rows})
-    where = f"{_who(rows[0])}" if runs == 1 else f"{runs} runs"
+    where = _who(rows[0]) if runs == 1 else f"{runs} runs"
     more = ", …" if len(caps) > 3 else ""
-    said = f"population stays at its largest for the last half or more of {len(rows)} conditions ({at}{more})"
-    return [f"{where}: {said}: at a cap, means and synergies measure the cap"]
+    return [
+        f"{where}: population is at its cap for the last half or more of {at}{more}: means and synergies "
+        "measure the cap"
+    ]
 
 
 def _single(runs: Sequence[str], everything: Sequence[Row]) -> list[str]:
