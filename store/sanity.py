@@ -236,10 +236,8 @@ def _capped(rows: Sequence[Row]) -> list[str]:
     runs = len({row["run_id"] for row in rows})
     where = _who(rows[0]) if runs == 1 else f"{runs} runs"
     more = ", …" if len(caps) > 3 else ""
-    return [
-        f"{where}: population is at its cap for the last half or more of {at}{more}: means and synergies "
-        "measure the cap"
-    ]
+    said = f"population is at its cap for the last half or more of {at}{more}"
+    return [f"{where}: {said}: means and synergies measure the cap"]
 
 
 def _single(runs: Sequence[str], everything: Sequence[Row]) -> list[str]:
