@@ -77,9 +77,9 @@ def level(rows: Sequence[Mapping[str, Any]]) -> Level:
     )
 
 
-def words(level: Level) -> str:
-    """Return what the largest account is called in a sentence."""
-    return {**CONTAINERS, **INSIDE}.get(level.account or "", "unknown")
+def called(account: str) -> str:
+    """Return what an account is called in a sentence."""
+    return {**CONTAINERS, **INSIDE}[account]
 
 
 def _sum(rows: Sequence[Mapping[str, Any]], key: str) -> int:
@@ -98,10 +98,9 @@ def _seconds(ns: int) -> str:
 
 def _decomposed(shares: Mapping[str, float]) -> str:
     outer = [f"{_percent(shares[k])} {name}" for k, name in CONTAINERS.items() if k in shares]
-    inner = [f"{_percent(shares[k])} inside {name}" for k, name in INSIDE.items() if k in shares]
-    return "; ".join(
-        part for part in (f"wall = {' + '.join(outer)}" if outer else "", ", ".join(inner)) if part
-    )
+    inner = [f"{_percent(shares[k])} {name}" for k, name in INSIDE.items() if k in shares]
+    parts = (f"wall = {' + '.join(outer)}" * bool(outer), f"inside these: {', '.join(inner)}" * bool(inner))
+    return "; ".join(filter(None, parts))
 
 
 def _basis(rows: Sequence[Mapping[str, Any]], shares: Mapping[str, float], wall: int) -> str:
@@ -110,7 +109,7 @@ def _basis(rows: Sequence[Mapping[str, Any]], shares: Mapping[str, float], wall:
     absent = [account for account in (*CONTAINERS, *INSIDE) if account not in shares]
     partly = [account for account in shares if _sum(rows, f"{account}_wall") < wall]
     if absent:
-        said.append(f"not recorded: {', '.join(absent)}")
+        said.append(f"not recorded: {', '.join(map(called, absent))}")
     if partly:
-        said.append(f"read in a part of the cycles: {', '.join(partly)}")
+        said.append(f"read in a part of the cycles: {', '.join(map(called, partly))}")
     return "; ".join(said)

@@ -13,6 +13,9 @@ from store.catalog import Catalog
 SHOWN = 6
 """Differing options that one note names."""
 
+DATA = frozenset({"results", "readings"})
+"""What imported files keep beside their parameters: found, not chosen."""
+
 Row = Mapping[str, Any]
 Values = dict[str, frozenset[str]]
 
@@ -142,7 +145,7 @@ def _configurations(rows: Sequence[Row], apart: Collection[str]) -> Iterator[str
         groups.setdefault(name, []).append(row)
     for name, of in groups.items():
         n = len({row["config_id"] for row in of if row["config_id"]})
-        found = _options(of, NOT_CONFIGURATION | {"results", *apart}) if n > 1 else {}
+        found = _options(of, NOT_CONFIGURATION | DATA | {*apart}) if n > 1 else {}
         differing = {key: values for key, values in found.items() if len(values) > 1}
         if differing:
             listed = [f"{key} ({_show(values)})" for key, values in differing.items()]
@@ -164,7 +167,7 @@ def _options(rows: Iterable[Row], skipped: Collection[str]) -> Values:
 def _facts(catalog: Catalog, runs: Sequence[str]) -> Values:
     """Return the values that each fact and each option takes among ``runs``, as text."""
     # cycles and conditions stand in FACTS, where imported runs have them too.
-    skipped = NOT_CONFIGURATION | {"optimization", "cycles", "conditions", "factors"}
+    skipped = NOT_CONFIGURATION | DATA | {"optimization", "cycles", "conditions", "factors"}
     found: dict[str, set[str]] = {}
     for row in catalog.query(FACTS, runs=runs):
         options = _flat(json.loads(row.pop("config") or "{}"), skipped)

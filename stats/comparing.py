@@ -145,10 +145,11 @@ def _alone(a: Selected, b: Selected) -> list[str]:
 
 def _levels(a: Level, b: Level) -> list[str]:
     """Say where the time of each side went, where the largest account is another."""
-    if a.share is None or b.share is None or a.account == b.account:
+    if a.account == b.account:
         return []
     said = [
-        f"{level.share:.0%} of {side}'s time is {accounts.words(level)}"
+        f"{level.share:.0%} of {side}'s time is {accounts.called(level.account)}"
         for side, level in (("A", a), ("B", b))
+        if level.account is not None
     ]
-    return [f"the level differs: {', '.join(said)}"]
+    return [f"the level differs: {', '.join(said)}"] if len(said) == 2 else []

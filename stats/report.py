@@ -6,24 +6,15 @@ document.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from stats.text import Row, bounded, cell, grid, leaves
+from stats import accounts, legend
+from stats.text import Row, between, bounded, cell, grid, leaves, number
 from store.claims import duration
 
 Document = Mapping[str, Any]
 
-QUANTITIES = (
-    "speedup",
-    "t_test",
-    "effect_size",
-    "levene",
-    "variance_reduction",
-    "excess_reduction",
-    "call_reduction",
-    "overhead_factor",
-)
 DETAILED = 5
 """Runs of a timeline whose phases are printed; the others have a row."""
 SHOWN = 100
@@ -40,42 +31,47 @@ class Judged(Protocol):
 
 
 def verdict_table(judgement: Judged | Document, *, style: str = "table") -> str:
-    """Return the verdicts, expected beside found, the level line and the notes as text."""
+    """Return the verdicts, expected beside found, the level and the notes as text."""
     found = _document(judgement)
-    heading = f"{_selection(found['selection'])}: profile {found['profile']}, variant {found['variant']}"
-    return _text(found, style, [heading, verdict_rows(found)], [_level(found["level"])])
+    cycles = max((entry["n_cycles"] for entry in found["verdicts"]), default=0)
+    about = f"{_selection(found['selection'])}, {cycles:,} cycles"
+    heading = f"{about}: profile {found['profile']}, variant {found['variant']}"
+    # Every entry is about the same runs and cycles.
+    rows = [{name: y for name, y in row.items() if not name.startswith("n_")} for row in verdict_rows(found)]
+    return _text(found, style, [heading, rows], _level(found["level"]))
 
 
 def comparison_table(comparison: Judged | Document, *, style: str = "table") -> str:
     """Return the quantities, the elimination table, the joint verdict in its three forms and the notes as text."""
     found = _document(comparison)
     a, b = (_selection(found[side]) for side in ("a", "b"))
-    joint = ", ".join(f"{form}: {_said(holds)}" for form, holds in found["h2_h3_validated"].items())
-    line = f"h2 and h3 together the cause, by the study's three criteria: {joint}"
-    parts = [f"A = {a}\nB = {b}", comparison_rows(found), found["elimination"]]
-    return _text(found, style, parts, [line])
+    parts: list[str | Sequence[Row]] = [
+        f"A = {a}\nB = {b}",
+        legend.rows(found),
+        _lines(legend.lines(found), style),
+    ]
+    if found["elimination"]:
+        observed, rows = legend.elimination(found["elimination"])
+        parts += [rows, _lines([f"observed: {observed}", *legend.ELIMINATION], style)]
+    return _text(found, style, parts, legend.verdict(found["h2_h3_validated"]))
 
 
 def synergy_table(synergy: Judged | Document, *, style: str = "table") -> str:
-    """Return cells, effects and synergy of each experiment and the notes as text."""
+    """Return synergy, cells and effects of each experiment and the notes as text."""
     found = _document(synergy)
-    rows, entries = synergy_rows(found), found["synergy"]
-    lines = [line for entry in entries for line in _effects(entry)]
-    if any(len(entry["cells"]) > 4 for entry in entries):  # eight columns of cells leave a screen no room
-        cells = {name for entry in entries for name in entry["cells"]}
-        rows = [{name: y for name, y in row.items() if name not in cells} for row in rows]
-        lines = [*(f"{_title(entry)}: {_listed(entry['cells'])}" for entry in entries), *lines]
-    return _text(found, style, [rows], lines)
+    cells = {name for entry in found["synergy"] for name in entry["cells"]}
+    rows = [{name: y for name, y in row.items() if name not in cells} for row in synergy_rows(found)]
+    return _text(found, style, [rows], [line for entry in found["synergy"] for line in _effects(entry)])
 
 
 def timeline_table(timelines: Judged | Document, *, style: str = "table") -> str:
     """Return each run's line, its phases and milestones and the notes as text."""
     found = _document(timelines)
-    shown = [_shown(row) for row in timeline_rows(found)]
-    parts: list[str | Sequence[Row]] = [_selection(found["selection"]), shown]
-    for entry in found["timelines"][:DETAILED]:
-        parts += [f"{entry['experiment']} (run {entry['run_id']})", _phases(entry), _milestones(entry)]
-    more = len(found["timelines"]) - DETAILED
+    entries = found["timelines"]
+    parts: list[str | Sequence[Row]] = [_selection(found["selection"]), _runs(entries)]
+    for entry in entries[:DETAILED]:
+        parts += [f"{_title(entry)}, run {entry['run_id']}", _phases(entry), _milestones(entry)]
+    more = len(entries) - DETAILED
     return _text(found, style, parts, [f"phases of {more} more runs: --format json"] if more > 0 else [])
 
 
@@ -95,7 +91,7 @@ def timeline_rows(document: Document) -> list[Row]:
     return [
         {name: entry[name] for name in columns}
         | {name: entry["fit"][name] for name in ("r2_linear", "delta_r2", "curvature")}
-        | {f"change_{name}" if name != "value" else "change": y for name, y in entry["change"].items()}
+        | {"bend_low": entry["bend"]["low"], "bend_high": entry["bend"]["high"]}
         | {"reason": entry["fit"]["reason"] or entry["bend"]["reason"]}
         for entry in document["timelines"]
     ]
@@ -123,7 +119,7 @@ def comparison_rows(document: Document) -> list[Row]:
     """Return one row per quantity, what is particular to it in ``more``."""
     elsewhere = (*_COMMON, "predicted", "reason", "unit_of_inference")
     rows = []
-    for name in QUANTITIES:
+    for name in legend.MEANINGS:
         found = document[name]
         particular = {key: y for key, y in found.items() if key not in elsewhere}
         row = {"quantity": name, **{key: found[key] for key in _COMMON}, "predicted": found.get("predicted")}
@@ -149,7 +145,7 @@ def _document(judged: Judged | Document) -> Document:
     return judged if isinstance(judged, Mapping) else judged.to_json()
 
 
-def _text(document: Document, style: str, parts: Sequence[str | Sequence[Row]], lines: Sequence[str]) -> str:
+def _text(document: Document, style: str, parts: Sequence[str | Sequence[Row]], lines: Iterable[str]) -> str:
     """Return headings and grids, a blank line apart, and below them the lines and notes."""
     mark = "- " if style == "markdown" else "note: "
     below = "\n".join([*filter(None, lines), *(f"{mark}{note}" for note in document["notes"])])
@@ -158,7 +154,8 @@ def _text(document: Document, style: str, parts: Sequence[str | Sequence[Row]], 
 
 
 def _effects(entry: Document) -> Iterator[str]:
-    """Yield a line of main effects, and one for the interactions of each order."""
+    """Yield a line of cells, one of main effects, and one for the interactions of each order."""
+    yield f"{_title(entry)}: {_listed(entry['cells'])}"
     intervals = entry.get("intervals", {})
     orders: dict[int, list[str]] = {}
     for name, y in entry["effects"].items():
@@ -188,6 +185,36 @@ def _shown(row: Row) -> Row:
     }
 
 
+def _runs(entries: Sequence[Document]) -> list[Row]:
+    """Return the row of each run, short enough to stand beside each other."""
+    short = _beginnings([entry["run_id"] for entry in entries])
+    return [
+        {
+            "run": short[entry["run_id"]],
+            "experiment": _title(entry),
+            "clock": f"{entry['clock']} over {entry['progress']}",
+            "n": entry["n"],
+            "elapsed_s": number(entry["elapsed_s"]),
+            "excess": _percent(entry["excess"]),
+            "shape": entry["shape"],
+            "R²_of_a_line": number(entry["fit"]["r2_linear"]),
+            "ΔR²_of_a_parabola": number(entry["fit"]["delta_r2"], 2),
+            "bend": f"{number(entry['bend']['value'], 2)} {between(entry['bend']['low'], entry['bend']['high'])}",
+            "reason": entry["fit"]["reason"] or entry["bend"]["reason"],
+        }
+        for entry in entries
+    ]
+
+
+def _beginnings(ids: Sequence[str]) -> dict[str, str]:
+    """Return the beginning of each id that names it among all, its 48 bits of time at least."""
+    for length in range(13, 36):
+        short = {run_id: run_id[:length] for run_id in ids}
+        if len(set(short.values())) == len(set(ids)):
+            return short
+    return {run_id: run_id for run_id in ids}
+
+
 def _phases(entry: Document) -> list[Row]:
     """Return a row per third: minutes on the clock per hour of the other, or milliseconds per cycle."""
     cycles = entry["progress"] == "cycles"
@@ -198,7 +225,7 @@ def _phases(entry: Document) -> list[Row]:
             f"to_{entry['progress'].removesuffix('_s')}": _at(phase["last"], cycles),
             "n": phase["n"],
             **{
-                name: None if phase[key] is None else phase[key] * scale
+                name: None if phase[key] is None else number(phase[key] * scale)
                 for name, key in ((unit, "rate"), ("low", "low"), ("high", "high"))
             },
             "excess_per_elapsed_h": _percent(phase["excess_per_elapsed_h"]),
@@ -250,14 +277,16 @@ def _selection(selection: Mapping[str, Sequence[str]]) -> str:
     return f"{where if len(where) <= SHOWN else where[: SHOWN - 1] + '…'} ({found})"
 
 
-def _said(found: bool | None) -> str:
-    return {True: "yes", False: "no", None: "cannot be said"}[found]
+def _lines(said: Iterable[str], style: str) -> str:
+    return "\n".join(f"- {line.strip()}" if style == "markdown" else line for line in said)
 
 
-def _level(level: Mapping[str, Any] | None) -> str:
+def _level(level: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield the largest account, then those that add up, and apart from them those that lie inside."""
     if not level:
-        return ""
+        return
     if level.get("account") is None or level.get("share") is None:
-        return f"level: unknown, {level.get('reason')}"
-    detail = f" ({level['detail']})" if level.get("detail") else ""
-    return f"level: {level['share']:.1%} of the time is {level['account']}{detail}"
+        yield f"level: unknown, {level.get('reason')}"
+        return
+    yield f"level: {level['share']:.1%} of the time is {accounts.called(level['account'])}"
+    yield from (f"  {part}" for part in (level.get("detail") or "").split("; ") if part)

@@ -96,7 +96,7 @@ def test_repeated_b_is_a_table_each_and_rows_that_name_their_b(stats):
     several, one = (line for line in out.splitlines() if line.startswith("B = "))
     assert several == f"B = {B} (2 runs)"
     assert one.startswith(f"B = {B} and replicate = 1 (run ")
-    assert out.count("if_true") == 2
+    assert out.count("\noutcome: ") == 2
     rows = list(csv.DictReader(io.StringIO(stats(*words, "--format", "csv")[1])))
     assert [row["b"] for row in rows] == [B] * 8 + [f"{B} and replicate = 1"] * 8
 

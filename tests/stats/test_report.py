@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from stats.comparing import compare
 from stats.factorial import synergy
 from stats.judging import judge
-from stats.report import comparison_table, synergy_table, verdict_table
+from stats.report import comparison_table, synergy_table, timeline_table, verdict_table
+from stats.timing import timeline
 from store.catalog import open_catalog
 
 CELLS = ["OFF-OFF", "ON-OFF", "OFF-ON", "ON-ON"]
@@ -71,3 +74,57 @@ def test_numbers_keep_what_tells_them_apart():
     text = synergy_table({"selection": {}, "synergy": [entry], "notes": []})
     assert "-85.684" in text
     assert "185.437" in text
+
+
+def test_every_quantity_and_every_form_of_the_joint_verdict_is_explained_under_the_table(catalog):
+    found = compare(catalog, a="experiment='a'", b="experiment='b'").to_json()
+    text = comparison_table(found)
+    for name, quantity in found.items():
+        assert not (isinstance(quantity, dict) and "value" in quantity) or f"\n{name}: " in text
+    for form in found["h2_h3_validated"]:
+        assert re.search(rf"^  {form}: (yes|no|cannot be said) \(.+\)$", text, re.MULTILINE)
+    assert "the speedup alone would give 0.9375" in text
+    assert f"\nobserved: {found['elimination'][0]['observed']}\n" in text
+
+
+def test_accounts_that_add_up_stand_apart_from_those_inside_them():
+    level = {"account": "runq", "share": 0.6, "reason": "the largest"}
+    detail = "wall = 40 % cpu + 60 % run queue; inside these: 3.0 % garbage collection"
+    text = verdict_table(
+        {
+            "selection": {"where": [], "runs": ["r"]},
+            **{"profile": "paper", "variant": "protocol", "verdicts": [], "notes": []},
+            "level": {**level, "detail": detail},
+        }
+    )
+    assert text.splitlines()[-3:] == [
+        "level: 60.0% of the time is run queue",
+        "  wall = 40 % cpu + 60 % run queue",
+        "  inside these: 3.0 % garbage collection",
+    ]
+
+
+def test_runs_of_a_timeline_are_named_by_beginnings_that_tell_them_apart(tmp_path, make_run):
+    ids = [f"01a1fccd-7dbd-7120-a341-c5374b42505{k}" for k in range(3)]
+    for run_id in ids:
+        make_run(tmp_path, run_id=run_id, cycles={"wall_ns": [10**6 + k for k in range(30)]})
+    with open_catalog(tmp_path) as catalog:
+        text = timeline_table(timeline(catalog))
+    assert all(re.search(rf"^{run_id} ", text, re.MULTILINE) for run_id in ids)
+    with open_catalog(tmp_path) as catalog:
+        assert "\n01a1fccd-7dbd  " in timeline_table(timeline(catalog, runs=ids[:1]))
+
+
+@pytest.mark.parametrize("columns", [80, 100])
+def test_no_table_is_wider_than_the_terminal(catalog, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    texts = [
+        verdict_table(judge(catalog)),
+        comparison_table(compare(catalog, a="experiment='a'", b="experiment='b'")),
+        synergy_table(synergy(catalog)),
+        timeline_table(timeline(catalog)),
+    ]
+    for text in texts:
+        rules = [line for line in text.splitlines() if set(line) == {"-", " "}]
+        assert rules
+        assert max(map(len, rules)) <= columns
