@@ -69,6 +69,7 @@ def timeline_table(timelines: Judged | Document, *, style: str = "table") -> str
     found = _document(timelines)
     entries = found["timelines"]
     parts: list[str | Sequence[Row]] = [_selection(found["selection"]), _runs(entries)]
+    parts.append(_lines(_of_runs(entries), style))
     for entry in entries[:DETAILED]:
         parts += [f"{_title(entry)}, run {entry['run_id']}", _phases(entry), _milestones(entry)]
     more = len(entries) - DETAILED
@@ -197,13 +198,22 @@ def _runs(entries: Sequence[Document]) -> list[Row]:
             "elapsed_s": number(entry["elapsed_s"]),
             "excess": _percent(entry["excess"]),
             "shape": entry["shape"],
-            "R²_of_a_line": number(entry["fit"]["r2_linear"]),
-            "ΔR²_of_a_parabola": number(entry["fit"]["delta_r2"], 2),
-            "bend": f"{number(entry['bend']['value'], 2)} {between(entry['bend']['low'], entry['bend']['high'])}",
-            "reason": entry["fit"]["reason"] or entry["bend"]["reason"],
+            "R²": number(entry["fit"]["r2_linear"]),
+            "ΔR²": number(entry["fit"]["delta_r2"], 2),
+            "bend": number(entry["bend"]["value"], 2),
+            "95_%_interval": between(entry["bend"]["low"], entry["bend"]["high"], 2),
         }
         for entry in entries
     ]
+
+
+def _of_runs(entries: Sequence[Document]) -> Iterator[str]:
+    """Yield what the columns of ``_runs`` are, and why a run has none of them."""
+    yield "R²: of a line; ΔR²: what a parabola explains beyond it; bend: how the seconds per unit change with each unit"
+    for entry in entries:
+        reason = entry["fit"]["reason"] or entry["bend"]["reason"]
+        if reason:
+            yield f"{_title(entry)}, run {entry['run_id']}: {reason}"
 
 
 def _beginnings(ids: Sequence[str]) -> dict[str, str]:

@@ -54,15 +54,15 @@ def number(value: float | None, digits: int = 4) -> str:
     if value is None:
         return "-"
     if 0.99 < abs(value) < 1:  # what tells a share from the whole is what is left of it
-        digits = max(digits, 1 - math.floor(math.log10(1 - abs(value))))
+        digits = min(7, max(digits, 1 - math.floor(math.log10(1 - abs(value)))))
     if isinstance(value, int) or 10**digits <= abs(value) < 1e15:
         return f"{value:,.0f}"
     return f"{value:.{digits}g}"
 
 
-def between(low: float | None, high: float | None) -> str:
+def between(low: float | None, high: float | None, digits: int = 4) -> str:
     """Return an interval, ``-`` where there is none."""
-    return "-" if low is None or high is None else f"[{number(low)}, {number(high)}]"
+    return "-" if low is None or high is None else f"[{number(low, digits)}, {number(high, digits)}]"
 
 
 def bounded(value: float, bounds: Sequence[float] | None) -> str:

@@ -93,7 +93,10 @@ def test_accounts_that_add_up_stand_apart_from_those_inside_them():
     text = verdict_table(
         {
             "selection": {"where": [], "runs": ["r"]},
-            **{"profile": "paper", "variant": "protocol", "verdicts": [], "notes": []},
+            "profile": "paper",
+            "variant": "protocol",
+            "verdicts": [],
+            "notes": [],
             "level": {**level, "detail": detail},
         }
     )
