@@ -118,25 +118,30 @@ def _layers(root: Path) -> Iterator[Problem]:
 
 
 def _verify_file(run: Manifest, name: str) -> str | None:
+    """Return what is wrong with a file: what a reader of it would miss first, then a changed byte."""
     path, entry = run.directory / name, run.files[name]
     try:
         checksum = publishing.sha256(path)
     except OSError as error:
         return f"cannot be read ({error.strerror})"
+    if entry.columns and (problem := _verify_table(path, entry)):
+        return problem
     if checksum != entry.sha256:
         return f"has sha256 {checksum[:12]}..., the manifest says {entry.sha256[:12]}..."
-    return _verify_table(path, entry) if entry.columns else None
+    return None
 
 
 def _verify_table(path: Path, entry: manifest.File) -> str | None:
     try:
         parquet = pq.ParquetFile(path)
     except (OSError, pa.ArrowException) as error:
-        return f"is no Parquet file ({str(error).splitlines()[0]})"
+        return f"is no whole Parquet file ({' '.join(str(error).split())[:120]})"
     with parquet:
         rows, names = parquet.metadata.num_rows, parquet.schema_arrow.names
     if rows != entry.rows:
         return f"has {rows} rows, the manifest says {entry.rows}"
+    if missing := [name for name in entry.columns if name not in names]:
+        return f"lacks column {', '.join(missing)}, which the manifest lists"
     if names != list(entry.columns):
         return f"has columns {names}, the manifest says {list(entry.columns)}"
     return None

@@ -9,7 +9,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -121,7 +121,8 @@ def _whole(out: Path) -> Iterator[IO[bytes]]:
         # The path that was asked for, not ours; a full disk names none.
         raise type(error)(error.errno, error.strerror, str(out)) from error
     finally:
-        new.unlink(missing_ok=True)
+        with suppress(OSError):  # a file system that can only be read refuses to remove even what is not there
+            new.unlink(missing_ok=True)
 
 
 def plain(value: Any) -> Any:

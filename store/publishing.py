@@ -5,6 +5,7 @@ A run is wholly there or not there; nobody waits for a lock and nothing is chang
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -88,9 +89,12 @@ def is_published(directory: Path) -> bool:
 
 def refusal(root: Path, run_id: str, error: Exception) -> CannotPublish:
     """Return the one sentence that says why a run could not be published."""
-    reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+    # Arrow's errors have a strerror with words around the system's own.
+    number = getattr(error, "errno", None)
+    reason = os.strerror(number) if number else str(error).splitlines()[0]
+    remedy = "free some space" if number in (errno.ENOSPC, errno.EDQUOT) else "make it writable"
     return CannotPublish(
-        f"run {run_id} cannot be published in {root} ({reason}); make it writable, then adopt the spool"
+        f"run {run_id} cannot be published in {root} ({reason}); {remedy}, then adopt the spool"
     )
 
 

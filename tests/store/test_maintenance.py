@@ -236,7 +236,7 @@ DAMAGE = {
     "a newer manifest": (lambda d: _rewrite(d, format=2), "run.json", "has format 2"),
     "another run's manifest": (lambda d: _rewrite(d, run_id="x"), "run.json", "is the manifest of run x"),
     "another row count": (lambda d: _files(d, rows=3), "cycles.parquet", "has 2 rows, the manifest says 3"),
-    "other columns": (lambda d: _files(d, columns={"a": "BIGINT"}), "cycles.parquet", "has columns"),
+    "other columns": (lambda d: _files(d, columns={"a": "BIGINT"}), "cycles.parquet", "lacks column a"),
 }
 
 
