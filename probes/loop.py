@@ -26,6 +26,13 @@ class CannotRecord(OSError):  # noqa: N818 - reads as the sentence it is
     """The store takes no run, said before the loop begins."""
 
 
+def refusal(store: Path, error: OSError) -> CannotRecord:
+    """Return the one sentence that says why a store takes no run."""
+    return CannotRecord(
+        f"store {store} cannot be written ({error.strerror or error}); give track() another store"
+    )
+
+
 class LoopMeters(Meters):
     """Meters that know the process they count in, and whether somebody tried to record within their loop."""
 
@@ -67,9 +74,7 @@ class Recording:
         except BaseException as error:
             self._meters.__exit__(None, None, None)
             if isinstance(error, OSError) and not isinstance(error, SpoolLost):
-                raise CannotRecord(
-                    f"store {store} cannot be written ({error.strerror or error}); give track() another store"
-                ) from None
+                raise refusal(store, error) from None
             raise
         atexit.register(self._at_exit)
 

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from probes import environment, identity, leaving, ownership, sources
 from probes.leaving import Departure
-from probes.loop import CannotRecord, Recording
+from probes.loop import CannotRecord, Recording, refusal
 from probes.recording import SEGMENT_ROWS
 
 __all__ = ["CannotRecord", "Recording", "Tracked", "Tracking", "track"]
@@ -142,9 +142,11 @@ class Plan:
         """Begin a run of so many cycles, or of an unknown number of them (0)."""
         # A length is no promise (range(10**9), left by break): only one that fits a segment is planned for.
         planned = cycles if 0 < cycles <= SEGMENT_ROWS else None
-        return Recording(
-            self._job(cycles), store=self.store, planned=planned, start=self.start, private=self.private
-        )
+        try:
+            job = self._job(cycles)
+        except OSError as error:  # the store is no directory
+            raise refusal(self.store, error) from None
+        return Recording(job, store=self.store, planned=planned, start=self.start, private=self.private)
 
     def _job(self, cycles: int) -> dict[str, Any]:
         conditions = [{"name": self.condition, "position": 0, "cycles": cycles, "mechanisms": {}}]
