@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -187,3 +188,53 @@ def test_a_zone_heated_from_45_to_91_degrees_reads_45_and_91():
     assert (before[0], after[0]) == (45.0, 91.0)
     assert before[1] > 0
     assert missing == {}
+
+
+@pytest.fixture
+def replaying(tmp_path, monkeypatch):
+    """A probe that replays three readings over two seconds, and a clock that is set by hand."""
+    (tmp_path / "trace.csv").write_text("t_s,temp_celsius,freq_mhz\n0.5,40,3000\n1,41,\n2,45,2800\n")
+    clock = SimpleNamespace(ns=0)
+    monkeypatch.setattr(time, "perf_counter_ns", lambda: clock.ns)
+    probe = Probe(SimpleNamespace(), every_s=1, replay=str(tmp_path / "trace.csv"), root=tmp_path)
+
+    def read(t_s):
+        clock.ns = 7_000_000_000 + round(t_s * 1e9)
+        return probe.read()
+
+    probe.started(7_000_000_000)
+    return SimpleNamespace(read=read, probe=probe)
+
+
+def test_a_replayed_trace_is_read_by_the_time_since_the_runs_start(replaying):
+    assert [replaying.read(t_s) for t_s in (0.5, 0.99, 1.2, 2.0)] == [
+        Sample(40.0, 3000.0),
+        Sample(40.0, 3000.0),
+        Sample(41.0, None),
+        Sample(45.0, 2800.0),
+    ]
+    assert list(replaying.probe.missing) == ["freq_mhz"]
+
+
+def test_outside_its_trace_a_replay_reads_nothing_and_says_from_when_on(replaying):
+    assert [replaying.read(t_s) for t_s in (0.1, 1.2, 2.1, 9.0)] == [
+        Sample(None, None),
+        Sample(41.0, None),
+        Sample(None, None),
+        Sample(None, None),
+    ]
+    assert replaying.probe.missing["temp_celsius"] == (
+        "at some readings; from 0.1 s: the replayed trace begins at 0.5 s; from 2.1 s: the replayed trace ends at 2 s"
+    )
+
+
+def test_a_replay_asks_no_sensor(sensors, tmp_path):
+    (tmp_path / "trace.csv").write_text("t_s,temp_celsius\n0,20\n1000000,20\n")
+    probe = Probe(SimpleNamespace(), every_s=1, replay=str(tmp_path / "trace.csv"), root=sensors.root)
+    assert probe.read() == Sample(20.0, None)
+    assert sensors.asked == 0
+
+
+def test_the_modules_of_a_replay_are_loaded_by_a_replay_only():
+    code = "import sys, probes.sources, probes.thermal; sys.exit('probes.replay' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0
