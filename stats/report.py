@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from stats import accounts, legend
-from stats.text import Row, between, bounded, cell, grid, leaves, number
+from stats.text import Row, bounded, cell, grid, leaves, number
 from store.claims import duration
 
 Document = Mapping[str, Any]
@@ -92,7 +92,7 @@ def timeline_rows(document: Document) -> list[Row]:
     return [
         {name: entry[name] for name in columns}
         | {name: entry["fit"][name] for name in ("r2_linear", "delta_r2", "curvature")}
-        | {"bend_low": entry["bend"]["low"], "bend_high": entry["bend"]["high"]}
+        | {f"change_{name}" if name != "value" else "change": y for name, y in entry["change"].items()}
         | {"reason": entry["fit"]["reason"] or entry["bend"]["reason"]}
         for entry in document["timelines"]
     ]
@@ -169,23 +169,6 @@ def _effects(entry: Document) -> Iterator[str]:
         yield f"{_title(entry)}: {', '.join(said)}"
 
 
-def _shown(row: Row) -> Row:
-    """Return a run's row of a timeline as a person reads it: times in their unit, shares in percent."""
-    ends = [_percent(row[name]) for name in ("change_low", "change_high")]
-    change = f"{_percent(row['change'])} [{ends[0]}, {ends[1]}]" if all(ends) else None
-    texts = {"elapsed": duration(row["elapsed_s"]), "excess": _percent(row["excess"])}
-    kept = ("experiment", "optimization", "run_id", "clock", "n")
-    rest = ("r2_linear", "delta_r2", "reason")
-    return {
-        **{name: row[name] for name in kept},
-        **texts,
-        "shape": row["shape"],
-        "change": change,
-        "curvature": row["curvature"] and ("above 0" if row["curvature"] > 0 else "below 0"),
-        **{name: row[name] for name in rest},
-    }
-
-
 def _runs(entries: Sequence[Document]) -> list[Row]:
     """Return the row of each run, short enough to stand beside each other."""
     short = _beginnings([entry["run_id"] for entry in entries])
@@ -193,15 +176,16 @@ def _runs(entries: Sequence[Document]) -> list[Row]:
         {
             "run": short[entry["run_id"]],
             "experiment": _title(entry),
-            "clock": f"{entry['clock']} over {entry['progress']}",
+            "clock": f"{entry['clock']} over {entry['progress'].removesuffix('_s')}",
             "n": entry["n"],
-            "elapsed_s": number(entry["elapsed_s"]),
+            "elapsed": duration(entry["elapsed_s"]),
             "excess": _percent(entry["excess"]),
             "shape": entry["shape"],
             "R²": number(entry["fit"]["r2_linear"]),
             "ΔR²": number(entry["fit"]["delta_r2"], 2),
-            "bend": number(entry["bend"]["value"], 2),
-            "95_%_interval": between(entry["bend"]["low"], entry["bend"]["high"], 2),
+            "curvature": number(entry["fit"]["curvature"], 2),
+            "change": _percent(entry["change"]["value"]),
+            "95_%_interval": _shares(entry["change"]),
         }
         for entry in entries
     ]
@@ -209,11 +193,16 @@ def _runs(entries: Sequence[Document]) -> list[Row]:
 
 def _of_runs(entries: Sequence[Document]) -> Iterator[str]:
     """Yield what the columns of ``_runs`` are, and why a run has none of them."""
-    yield "R²: of a line; ΔR²: what a parabola explains beyond it; bend: how the seconds per unit change with each unit"
+    yield "R²: of a line; ΔR²: what a parabola explains beyond it; change: of the rate, first to last, by its mean"
     for entry in entries:
         reason = entry["fit"]["reason"] or entry["bend"]["reason"]
         if reason:
             yield f"{_title(entry)}, run {entry['run_id']}: {reason}"
+
+
+def _shares(interval: Mapping[str, float | None]) -> str | None:
+    low, high = (_percent(interval[name]) for name in ("low", "high"))
+    return f"{low} to {high}" if low and high else None
 
 
 def _beginnings(ids: Sequence[str]) -> dict[str, str]:

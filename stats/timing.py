@@ -36,7 +36,11 @@ H2_DELTA_R2 = Thresholds().delta_r2_min
 
 RUNS = """
 -- one row per selected run
-select run_id, experiment, optimization, status from runs order by started_at, run_id
+select
+    run_id, experiment, optimization, status,
+    (select count(*) from conditions where conditions.run_id = runs.run_id) as n_conditions
+from runs
+order by started_at, run_id
 """
 
 
@@ -47,6 +51,7 @@ class Timeline:
     run_id: str
     experiment: str | None
     optimization: str | None
+    n_conditions: int
     expected_s: float | None
     series: Series
     bend: Estimate
@@ -68,6 +73,7 @@ class Timeline:
             "run_id": self.run_id,
             "experiment": self.experiment,
             "optimization": self.optimization,
+            "n_conditions": self.n_conditions,
             "clock": series.clock,
             "source": series.source,
             "progress": series.progress,
@@ -224,9 +230,17 @@ def _said_of_bend(entry: Timeline) -> str:
     else:
         said = f"{'more' if faster else 'less'} {CLOCK_NAMES[entry.series.clock]} per hour later"
     shares = [f"{share:+.0%}" for share in change.values() if share is not None]
-    by = f", by {shares[0]} [{shares[1]}, {shares[2]}] from first to last" if len(shares) == 3 else ""
+    by = (
+        f", by {shares[0]} [{shares[1]}, {shares[2]}] of the mean from first to last"
+        if len(shares) == 3
+        else ""
+    )
+    if entry.n_conditions > 1:
+        by += (
+            f", which its {entry.n_conditions} conditions, one after the other, may bring about by their cost"
+        )
     met = "is met" if fit["delta_r2"] > H2_DELTA_R2 else "is not met"
-    study = f"ΔR² of a parabola = {fit['delta_r2']:.2g}, the study's criterion for one (above {H2_DELTA_R2:g}) {met}"
+    study = f"ΔR² of a parabola = {fit['delta_r2']:.3g}, the study's criterion for one (above {H2_DELTA_R2:g}) {met}"
     return f"{entry.experiment} (run {entry.run_id}): {said}{by}; {study}"
 
 
@@ -277,6 +291,7 @@ def _timeline(
         run_id=row["run_id"],
         experiment=row["experiment"],
         optimization=row["optimization"],
+        n_conditions=row["n_conditions"],
         expected_s=expected_s,
         series=series,
         bend=rates.bend(solid.x, solid.y),

@@ -14,6 +14,8 @@ NUMBER, TITLE = 7, "What really happened: minutes read as hours"
 PUBLISHED_TIME = 34.4
 """What was read as hours: a TIME field of ``ps`` between 34:20 and 34:30, in minutes and seconds."""
 
+PUBLISHED_END_H = 34.5
+
 READINGS = """
 -- one row per reading of a process, in order: wall time [h] and CPU time [min] since its start, quoted again or not
 select
@@ -56,11 +58,18 @@ def _unit(readings: Sequence[Mapping[str, Any]]) -> list[Row]:
             f"{PUBLISHED_TIME / 60 / wall_h:.1%} of one",
         ),
         row(
-            "C256 finished, in hours",
-            published="34.5",
+            "C256 had ended after 34.5 h",
+            published=True,
+            expected=False,
+            found=last["wall_h"] <= PUBLISHED_END_H,
+            how=f"a reading at {last['wall_h']:.1f} h of wall time finds it running, at {last['cpu_min']:.0f} CPU "
+            "minutes; no result exists",
+        ),
+        row(
+            "wall time of its last reading [h]",
             expected="66.5",
             found=last["wall_h"],
-            how=f"its last reading, still running, at {last['cpu_min']:.0f} min of CPU time; no result exists",
+            how="still running; the process's end is not recorded",
         ),
     ]
 

@@ -59,7 +59,7 @@ def bend(x: Sequence[float], y: Sequence[float]) -> Estimate:
     length, rate, middle = _stretches(x, y, STRETCHES)
     n = len(rate)
     if n < FEWEST:
-        return Estimate(n=n, reason=f"{len(x)} points make {n} stretches; a bend needs {FEWEST}")
+        return Estimate(n=n, reason=f"{len(x)} points make {n} of the {FEWEST} stretches that a bend needs")
     weight = length / length.sum()
     centred = middle - (weight * middle).sum()
     spread = (weight * centred**2).sum()
@@ -78,7 +78,9 @@ def rate(x: Sequence[float], y: Sequence[float]) -> Estimate:
     length, rates, _ = _stretches(x, y, STRETCHES // 3)
     n = len(rates)
     if n < 2:
-        return Estimate(n=n, value=mean, reason=f"{len(x)} points make {n} stretches: no interval")
+        return Estimate(
+            n=n, value=mean, reason=f"{len(x)} points make {n} of the 2 stretches that an interval needs"
+        )
     weight = length / length.sum()
     error = float(np.sqrt((weight * (rates - mean) ** 2).sum() / (n - 1)))
     return _interval(mean, error, n, n - 1)

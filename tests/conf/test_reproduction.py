@@ -249,7 +249,7 @@ def test_the_readings_of_the_real_process_refute_the_acceleration(archive, tmp_p
         found.append(section_of(*costs._cost_model(material.cost_model())))
         reports = files._imports(material)
     assert not [each for section in found for each in failures(section)]
-    assert len([each for section in found for each in section.rows if each.passed]) == 38
+    assert len([each for section in found for each in section.rows if each.passed]) == 39
     claims = {each.quantity: each for each in found[2].rows}
     assert claims["end: CPU time of C256 reached 34.5 h"].holds is False
     assert claims['end: published "rate" of the excess at 34.5 h [%/h]'].holds is True
