@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
 import pyarrow as pa
-import pyarrow.dataset as ds
-from pyarrow import fs
+import pyarrow.compute as pc
 
+from store import damage, index, manifest, publishing, query, schema
 from store import live as spooled
-from store import damage, manifest, query, schema
+from store.index import Fleet
+from store.lazy import RunFiles
 from store.manifest import Manifest
+from store.notes import matches
 from store.query import Connection, Refused, Rows, Source
 
 KEPT_CONNECTIONS = 8
-CHECKED = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
-"""A flipped bit is an error and not another number; costs 20 ms on 24 million values."""
-_START = datetime.min.replace(tzinfo=UTC)
 
 
 def open_catalog(path: str | PathLike[str], *, live: bool = False, timeout_s: float | None = None) -> Catalog:
@@ -50,26 +51,52 @@ def open_catalog(path: str | PathLike[str], *, live: bool = False, timeout_s: fl
         raise FileNotFoundError(
             f"store {root} is not a directory; name another with --store, or run an experiment"
         )
-    return Catalog(root, manifest.survey(root), live=live, timeout_s=timeout_s)
+    running = manifest.running_runs(root)  # first: a run published meanwhile is then seen twice, never missed
+    return Catalog(root, index.survey(root), running, live=live, timeout_s=timeout_s)
 
 
 class Catalog:
     """Runs of a store and their tables; made by ``open_catalog``."""
 
     def __init__(
-        self, root: Path, survey: manifest.Survey, *, live: bool = False, timeout_s: float | None = None
+        self,
+        root: Path,
+        fleet: Fleet,
+        running: Iterable[Manifest] = (),
+        *,
+        live: bool = False,
+        timeout_s: float | None = None,
     ) -> None:
         self.root = root
-        self.problems = tuple(survey.problems)
-        self._manifests = {run.run_id: run for run in sorted(survey.runs, key=_age)}
+        self._fleet = fleet
+        self._running: dict[str, Manifest] = {}
         self._spooled: dict[str, Mapping[str, pa.Table]] = {}
-        for run in [run for run in self._manifests.values() if live and _is_running(run)]:
-            self._manifests[run.run_id], rows = spooled.snapshot(run)
-            if rows:
-                self._spooled[run.run_id] = rows
+        for run in running:
+            if f"run_id={run.run_id}" not in fleet.found:
+                self._add_running(run, live)
         self._live = live
         self._timeout_s = timeout_s
-        self._connections: dict[tuple[str, ...], Connection] = {}
+        self._connections: dict[tuple[str, ...] | None, Connection] = {}
+
+    def _add_running(self, run: Manifest, live: bool) -> None:
+        rows: Mapping[str, pa.Table] = {}
+        if live:
+            run, rows = spooled.snapshot(run)
+        self._running[run.run_id] = run
+        if rows:
+            self._spooled[run.run_id] = rows
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Return one sentence for each run that cannot be used."""
+        return tuple(self._fleet.problems)
+
+    @cached_property
+    def _table(self) -> pa.Table:
+        """Return every run as a row of ``index.COLUMNS``, oldest first."""
+        if not self._running:
+            return self._fleet.table
+        return index.ordered(pa.concat_tables([self._fleet.table, index.rows(list(self._running.values()))]))
 
     def select(
         self,
@@ -90,7 +117,7 @@ class Catalog:
         runs : sequence of str
             Ids, or beginnings of ids that name one run each.
         tags : sequence of str
-            Tags that a run must have, all of them.
+            Tags that a run must have, all of them; ``phase`` also means ``phase=2``.
         latest : bool
             Only the newest of each (experiment, config_id, seed, replicate).
         last : int, optional
@@ -104,25 +131,29 @@ class Catalog:
             If a predicate is empty or wrong, or a run is unknown or ambiguous.
         """
         live = self._live if running is None else running
-        found = [run for run in self._manifests.values() if live or not _is_running(run)]
+        found = self._table
+        if not live and self._running:
+            found = found.filter(pc.field("status") != "running")
         if runs:
-            named = {self._named(text) for text in runs}
-            found = [run for run in found if run.run_id in named]
+            found = _only(found, {self._named(text) for text in runs})
         predicates = [where] if isinstance(where, str) else list(where)
         if predicates:
-            table = manifest.runs_table(found)
-            matching = query.matching(table, predicates, timeout_s=self._timeout_s)
-            found = [run for run in found if run.run_id in matching]
-        found = [run for run in found if set(tags) <= set(run.run["tags"] or ())]
+            table = found.select(schema.arrow("runs").names)
+            found = _only(found, query.matching(table, predicates, timeout_s=self._timeout_s))
+        if tags:
+            found = found.filter(
+                [all(matches(t, has or ()) for t in tags) for has in found["tags"].to_pylist()]
+            )
         if latest:
             found = _latest(found)
         if last is not None:
             found = _last(found, last)
-        return [run.run_id for run in found]
+        ids: list[str] = found["run_id"].to_pylist()
+        return ids
 
     def runs(self, ids: Sequence[str] | None = None) -> pa.Table:
         """Return table ``runs``, oldest first, running ones included; of ``ids`` only, if given."""
-        return manifest.runs_table(self._chosen(ids))
+        return self._chosen(ids).select(schema.arrow("runs").names)
 
     def query(
         self, sql: str, params: Mapping[str, object] | None = None, *, runs: Sequence[str] | None = None
@@ -134,7 +165,7 @@ class Catalog:
         try:
             return query.rows(self._connection(runs), sql, params)
         except Refused as error:
-            raise damage.explained(error, self._chosen(runs)) from error
+            raise damage.explained(error, self._manifests(runs)) from error
 
     def reduce(
         self,
@@ -148,7 +179,7 @@ class Catalog:
         try:
             return query.reduce(self._connection(runs), kernel_sql, source_sql, params)
         except Refused as error:
-            raise damage.explained(error, self._chosen(runs)) from error
+            raise damage.explained(error, self._manifests(runs)) from error
 
     def sql(
         self,
@@ -157,6 +188,7 @@ class Catalog:
         *,
         runs: Sequence[str] | None = None,
         timeout_s: float | None = 60.0,
+        memory_limit: str | None = None,
     ) -> Rows:
         """Run somebody's statement on a locked connection of its own.
 
@@ -171,6 +203,8 @@ class Catalog:
         timeout_s : float or None
             Limit of the time until the last row; a statement that does not listen 2 s later ends the process
             with code 2.
+        memory_limit : str, optional
+            Memory that the statement may take, such as ``2GB``; half of the machine's by default.
 
         Returns
         -------
@@ -184,12 +218,14 @@ class Catalog:
         TimeoutError
             If it takes too long.
         """
+        tables = self.tables(runs)
         return Rows(
-            query.connect(self.tables(runs)),
+            query.connect(tables, memory_limit=memory_limit or query.MEMORY_LIMIT),
             sql,
             params,
+            tables=tables,
             timeout_s=timeout_s,
-            explained=lambda error: damage.explained(error, self._chosen(runs)),
+            explained=lambda error: damage.explained(error, self._manifests(runs)),
         )
 
     def tables(self, runs: Sequence[str] | None = None) -> dict[str, Source]:
@@ -201,21 +237,23 @@ class Catalog:
             If a column has two types among these runs.
         """
         chosen = self._chosen(runs)
+        holdings = index.layouts(chosen)
         tables: dict[str, Source] = {
-            "runs": manifest.runs_table(chosen),
-            "conditions": manifest.conditions_table(chosen),
+            "runs": chosen.select(schema.arrow("runs").names),
+            "conditions": index.conditions(chosen),
         }
-        for name in dict.fromkeys((*schema.ROW_TABLES, *_extra(chosen))):
-            tables[name] = self._rows(name, chosen)
+        holders = index.holders(chosen)
+        for name in dict.fromkeys((*schema.ROW_TABLES, *_extra(holdings))):
+            tables[name] = self._rows(name, manifest.columns(holdings, name), holders.get(name, []))
         return tables
 
     def columns(self, runs: Sequence[str] | None = None) -> dict[str, pa.Schema]:
         """Return every table's columns over the chosen runs, observables included."""
-        chosen = self._chosen(runs)
-        names = dict.fromkeys((*schema.TABLES, *_extra(chosen)))
+        holdings = index.layouts(self._chosen(runs))
+        names = dict.fromkeys((*schema.TABLES, *_extra(holdings)))
         whole = ("runs", "conditions", "samples")
         return {
-            name: schema.arrow(name) if name in whole else manifest.columns(chosen, name) for name in names
+            name: schema.arrow(name) if name in whole else manifest.columns(holdings, name) for name in names
         }
 
     def close(self) -> None:
@@ -231,79 +269,65 @@ class Catalog:
         self.close()
 
     def _connection(self, runs: Sequence[str] | None) -> Connection:
-        key = tuple(self._manifests) if runs is None else tuple(runs)
+        key = None if runs is None else tuple(runs)
         if key not in self._connections:
             if len(self._connections) >= KEPT_CONNECTIONS:
                 self._connections.pop(next(iter(self._connections))).close()
             self._connections[key] = query.connect(self.tables(runs))
         return self._connections[key]
 
-    def _chosen(self, ids: Sequence[str] | None) -> list[Manifest]:
-        if ids is None:
-            return list(self._manifests.values())
-        named = {self._named(run_id) for run_id in ids}
-        return [run for run in self._manifests.values() if run.run_id in named]
+    def _chosen(self, ids: Sequence[str] | None) -> pa.Table:
+        return self._table if ids is None else _only(self._table, {self._named(run_id) for run_id in ids})
 
-    def _rows(self, table: str, runs: Sequence[Manifest]) -> Source:
+    def _manifests(self, ids: Sequence[str] | None) -> Iterator[Manifest]:
+        """Yield the chosen runs as they are on disk; one that cannot be read by now is left out."""
+        for run_id in self._chosen(ids)["run_id"].to_pylist():
+            with suppress(ValueError):
+                yield self._running.get(run_id) or manifest.load(publishing.run_directory(self.root, run_id))
+
+    def _rows(self, table: str, columns: pa.Schema, holders: Sequence[str]) -> Source:
         """Return one row table: files of published runs, and what running ones had written."""
-        columns = manifest.columns(runs, table)
-        holding = [run for run in runs if f"{table}.parquet" in run.files]
-        written = [run for run in holding if run.run_id not in self._spooled]
-        live = [self._spooled[run.run_id][table] for run in holding if run.run_id in self._spooled]
-        parts = [ds.dataset(_as(columns, rows)) for rows in live]
-        if written:
-            parts.append(_files(table, columns, written))
-        if not parts:
+        if not holders:
             return columns.empty_table()
-        return parts[0] if len(parts) == 1 else ds.dataset(parts, schema=columns)
+        live = [_as(columns, self._spooled[run_id][table]) for run_id in holders if run_id in self._spooled]
+        written = [run_id for run_id in holders if run_id not in self._spooled]
+        before, after = os.fspath(publishing.run_directory(self.root.absolute(), "?")).rsplit("?", 1)
+        return RunFiles(columns, written, (before, f"{after}/{table}.parquet"), rows=live)
+
+    @cached_property
+    def _ids(self) -> frozenset[str]:
+        return frozenset(self._table["run_id"].to_pylist())
 
     def _named(self, text: str) -> str:
-        if text in self._manifests:
+        if text in self._ids:
             return text
-        found = [run_id for run_id in self._manifests if text and run_id.startswith(text)]
+        found = [run_id for run_id in self._ids if text and run_id.startswith(text)]
         if len(found) == 1:
             return found[0]
         problem = f"names {len(found)} runs" if found else "is not there"
         raise ValueError(f"run {text!r} {problem} in store {self.root}; `python -m store ls` lists the ids")
 
 
-def _is_running(run: Manifest) -> bool:
-    return bool(run.run["status"] == "running")
+def _only(runs: pa.Table, ids: set[str]) -> pa.Table:
+    return runs.filter(pc.field("run_id").isin(pa.array(sorted(ids), pa.string())))
 
 
-def _age(run: Manifest) -> tuple[datetime, str]:
-    return run.run["started_at"] or _START, run.run_id
+def _latest(runs: pa.Table) -> pa.Table:
+    keys = zip(
+        *(runs[key].to_pylist() for key in ("experiment", "config_id", "seed", "replicate")), strict=True
+    )
+    newest = {key: place for place, key in enumerate(keys)}
+    return runs.take(pa.array(sorted(newest.values()), pa.int64()))
 
 
-def _latest(runs: Iterable[Manifest]) -> list[Manifest]:
-    newest = {
-        tuple(run.run[key] for key in ("experiment", "config_id", "seed", "replicate")): run for run in runs
-    }
-    return sorted(newest.values(), key=_age)
-
-
-def _last(runs: list[Manifest], last: int) -> list[Manifest]:
+def _last(runs: pa.Table, last: int) -> pa.Table:
     if last < 1:
         raise ValueError(f"--last {last} selects nothing; give 1 or more")
-    return runs[-last:]
+    return runs.slice(max(0, runs.num_rows - last))
 
 
-def _extra(runs: Iterable[Manifest]) -> list[str]:
-    names = {name.removesuffix(".parquet") for run in runs for name in run.files if name.endswith(".parquet")}
-    return sorted(names - set(schema.TABLES))
-
-
-def _files(table: str, columns: pa.Schema, runs: Sequence[Manifest]) -> Source:
-    """Return one row table over the files of ``runs``; ``run_id`` is each file's partition, not a column of it."""
-    key = ds.field("run_id")
-    # from_paths opens nothing: with an explicit schema no file is read before it is asked for.
-    return ds.FileSystemDataset.from_paths(
-        [str((run.directory / f"{table}.parquet").absolute()) for run in runs],
-        schema=columns,
-        format=ds.ParquetFileFormat(default_fragment_scan_options=CHECKED),
-        filesystem=fs.LocalFileSystem(),
-        partitions=[key == run.run_id for run in runs],
-    )
+def _extra(holdings: Iterable[index.Holding]) -> list[str]:
+    return sorted({name for holding in holdings for name in holding.tables}.difference(schema.TABLES))
 
 
 def _as(columns: pa.Schema, rows: pa.Table) -> pa.Table:

@@ -19,6 +19,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from store import pruning
+from store.lazy import RunFiles
+
 Source: TypeAlias = pa.Table | ds.Dataset
 Connection: TypeAlias = duckdb.DuckDBPyConnection
 T = TypeVar("T")
@@ -31,11 +34,11 @@ LOCK = (
     "set python_enable_replacements=false",
     "set temp_directory=''",
     "set TimeZone='UTC'",
-    "set memory_limit='50%'",
     "set enable_progress_bar=false",
     "set enable_external_access=false",
     "set lock_configuration=true",
 )
+MEMORY_LIMIT = "50%"
 SAMPLES = "create temp view samples as\n" + files("store").joinpath("sql/samples.sql").read_text("utf-8")
 
 # Arrow has no such numbers: DuckDB 2.0 hands over 2^128 - 1 as -1, and the others as bytes.
@@ -46,12 +49,17 @@ class Refused(ValueError):  # noqa: N818 - reads as the sentence it is
     """A statement that was not run, or that DuckDB ended; one sentence."""
 
 
-def connect(tables: Mapping[str, Source], *, samples: bool = True) -> Connection:
+def connect(
+    tables: Mapping[str, Source], *, samples: bool = True, memory_limit: str = MEMORY_LIMIT
+) -> Connection:
     """Open an in-memory connection that sees ``tables`` and can neither write nor reach a file.
 
     Takes 20 ms.  ``samples`` adds the view of that name, which needs every core table.
     """
-    connection = duckdb.connect(":memory:")
+    try:
+        connection = duckdb.connect(":memory:", config={"memory_limit": memory_limit})
+    except duckdb.Error as error:
+        raise Refused(f"memory limit {memory_limit!r}: {sentence(error)}") from error
     for name, source in tables.items():
         connection.register(name, source)
     for statement in (SAMPLES, *LOCK) if samples else LOCK:
@@ -114,7 +122,8 @@ def _filter(connection: Connection, predicates: Sequence[str]) -> set[str]:
 class Rows(Iterator[pa.RecordBatch]):
     """The rows of one ad hoc statement, in batches, until ``timeout_s`` after it was made.
 
-    Owns its connection and closes it at the last row.
+    Owns its connection and closes it at the last row.  ``tables`` are what the connection sees: those that can
+    give some runs alone are narrowed to the runs that the statement can be about.
     """
 
     schema: pa.Schema
@@ -127,6 +136,7 @@ class Rows(Iterator[pa.RecordBatch]):
         *,
         timeout_s: float | None,
         explained: Callable[[Refused], Exception] | None = None,
+        tables: Mapping[str, Source] | None = None,
     ) -> None:
         self._connection = connection
         self._bound = _Bound(connection, timeout_s)
@@ -134,6 +144,7 @@ class Rows(Iterator[pa.RecordBatch]):
         self._reader: Any = None
         try:
             check(connection, sql)
+            self._bound.run(lambda: _narrow(connection, sql, params or {}, tables or {}))
             self._reader = self._bound.run(lambda: _reader(connection, sql, params))
             self.schema = self._reader.schema
         except Refused as error:
@@ -189,6 +200,23 @@ def check(connection: Connection, sql: str) -> None:
             "add an IN list to PIVOT" if kind == "MULTI" else "only SELECT, DESCRIBE, SHOW and SUMMARIZE are"
         )
         raise Refused(f"a statement of type {kind} is not allowed; {remedy}")
+
+
+def _narrow(
+    connection: Connection, sql: str, params: Mapping[str, object], tables: Mapping[str, Source]
+) -> None:
+    """Spare the statement the runs that it cannot be about; where that is not known it reads all."""
+
+    def ask(text: str, values: Mapping[str, object]) -> list[Any]:
+        return [row[0] for row in connection.execute(text, dict(values)).fetchall()]
+
+    files = {name: source for name, source in tables.items() if isinstance(source, RunFiles)}
+    try:
+        found = pruning.wanted(ask, sql, params, list(files)) if files else {}
+    except (duckdb.Error, LookupError, TypeError, ValueError):  # its own error is the one to show
+        return
+    for name, ids in found.items():
+        files[name].narrow(ids)
 
 
 def _relation(

@@ -1,0 +1,60 @@
+"""What lies in a store, at the price of one ``stat`` a run: enough to tell whether a run is the one read before."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TypeAlias
+
+HIVE_KEY = "run_id="
+"""What the name of a published run's directory begins with."""
+
+Stamp: TypeAlias = list[int]
+"""``run.json``'s inode, time of change [ns] and size, and the time of change of the run's layers [ns], 0 without."""
+
+SETTLED_NS = 1_000_000_000
+"""Two changes of a directory may fall into one tick of its clock; after so long there is no second one."""
+
+UNSETTLED = -1
+"""In place of a time that may stand for two states."""
+
+
+def stamps(root: Path) -> dict[str, Stamp]:
+    """Return the stamp of every published run by the name of its directory.
+
+    A run without ``run.json`` is none: it is written last.
+    """
+    layers = _layers(root)
+    found: dict[str, Stamp] = {}
+    try:
+        runs = os.open(root / "runs", os.O_RDONLY | os.O_DIRECTORY)
+    except (FileNotFoundError, NotADirectoryError):
+        return found
+    try:
+        for name in os.listdir(runs):  # noqa: PTH208 - of a descriptor
+            if not name.startswith(HIVE_KEY):
+                continue
+            try:
+                told = os.stat(f"{name}/run.json", dir_fd=runs)
+            except OSError:
+                continue
+            found[name] = [told.st_ino, told.st_mtime_ns, told.st_size, layers.get(name, 0)]
+    finally:
+        os.close(runs)
+    return found
+
+
+def settled(found: dict[str, Stamp], now_ns: int) -> dict[str, Stamp]:
+    """Return stamps as they may be kept: one that could stand for two states equals none."""
+    return {
+        name: [*stamp[:3], UNSETTLED if 0 < now_ns - SETTLED_NS < stamp[3] else stamp[3]]
+        for name, stamp in found.items()
+    }
+
+
+def _layers(root: Path) -> dict[str, int]:
+    try:
+        with os.scandir(root / "notes") as entries:
+            return {f"{HIVE_KEY}{e.name}": e.stat().st_mtime_ns for e in entries if e.is_dir()}
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
