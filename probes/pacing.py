@@ -33,18 +33,28 @@ class Pace:
         "reads",
     )
 
-    def __init__(self, every_cycles: int | None, every_s: float | None) -> None:
+    def __init__(self, every_cycles: int | None, every_s: float | None, *, first_cycle: int = 0) -> None:
         self._asked = {"every_cycles": every_cycles} if every_cycles is not None else {"every_s": every_s}
         self._cycles = every_cycles is not None
         self._period = every_cycles or round((every_s or 0.0) * 1e9)
-        # The first period counts from the baseline, at cycle -1 and 0 ns.
-        self._next = self._period - 1 if self._cycles else self._period
+        # The first period counts from the baseline, before the first cycle and at 0 ns.
+        self._next = first_cycle + self._period - 1 if self._cycles else self._period
         self._since_ns = 0
         self._reads_before = 1
         self.reads = 0
         self.ns = 0
         # The median of the last few: one reading that lost its CPU for 10 ms must not decide.
         self._costs: deque[int] = deque(maxlen=9)
+
+    @property
+    def next_cycle(self) -> int | None:
+        """The cycle after which the probe is due, if its rate counts cycles."""
+        return self._next if self._cycles else None
+
+    @property
+    def next_ns(self) -> int | None:
+        """The time at which it is due, if its rate counts seconds."""
+        return None if self._cycles else self._next
 
     def due(self, cycle: int, clock_ns: int) -> bool:
         """Whether the probe is to be read after this cycle."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
-from probes.spool import read_segment
+from probes.segment import last_value, read_segment
 
 POLL_S = 0.2
 RECENT_S = 20.0
@@ -112,19 +112,19 @@ def _handing_on(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
 
 
 class _Meter:
-    """Reads how far the cycles' cursor has come; segments once closed are not read again."""
+    """Reads how far the cycles have come: their last record knows."""
 
     def __init__(self, spool: Path) -> None:
         self._spool = spool
         self._total = _total(spool)
-        self._index = self._closed_rows = self._cycle = 0
+        self._index = self._cycle = 0
         self._seen: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
 
     def progress(self) -> Progress:
         """Return where the run is now."""
         # Published, and so removed, or not begun: what was seen last stands.
         with suppress(OSError, ValueError):
-            self._cycle = self._rows()
+            self._cycle = self._cycles()
         now = time.monotonic()
         if self._cycle == 0:
             self._seen.clear()
@@ -138,13 +138,11 @@ class _Meter:
             self._cycle, self._total, rate, left / rate if rate else float("inf") if left else 0.0
         )
 
-    def _rows(self) -> int:
-        segment = read_segment(self._path(self._index))
-        while segment.closed and self._path(self._index + 1).exists():
-            self._closed_rows += segment.rows
+    def _cycles(self) -> int:
+        while self._path(self._index + 1).exists():
             self._index += 1
-            segment = read_segment(self._path(self._index))
-        return self._closed_rows + segment.rows
+        last = last_value(read_segment(self._path(self._index)), "cycle")
+        return self._cycle if last is None else last + 1
 
     def _path(self, index: int) -> Path:
         return self._spool / f"cycles-{index:06d}.spool"

@@ -24,9 +24,9 @@ class Reader:
 
     __slots__ = ("_probe", "_stream", "name", "note", "pace")
 
-    def __init__(self, name: str, probe: Probe, stream: Stream) -> None:
+    def __init__(self, name: str, probe: Probe, stream: Stream, *, first_cycle: int = 0) -> None:
         self.name, self._probe, self._stream = name, probe, stream
-        self.pace = Pace(probe.every_cycles, probe.every_s)
+        self.pace = Pace(probe.every_cycles, probe.every_s, first_cycle=first_cycle)
         self.note: str | None = None
 
     def read(self, position: int, cycle: int, origin_ns: int, clock_ns: int) -> int:

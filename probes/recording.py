@@ -5,67 +5,57 @@ Used by the measured process and by ``track()``; neither sees a clock itself.
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Mapping, Sequence
-from math import ceil
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
 from types import TracebackType
-from typing import NamedTuple
+from typing import Literal
 
-from probes import accounts
+from probes import cycles as rows
+from probes import ledger
 from probes.accounts import Accounts, Boundary
+from probes.cycles import NEVER, Cycles
 from probes.meters import Meters
+from probes.planning import Plan, plans
 from probes.protocols import Probe, Value
-from probes.reading import READING, Reader, sample_columns
-from probes.running import Running, free_bytes
-from probes.spool import MOST_COLUMNS, SpoolLost, Stream, segment_size
+from probes.reading import Reader
+from probes.running import Running
+from probes.spool import MOST_COLUMNS, Room, SpoolLost, Stream
+from probes.windows import LIGHT_NS, Windows, wall
 
-WINDOW_NS = 1_000_000_000
-"""Over a second the kernel's tick tells user from system time (sd 0.05); over a cycle it does not."""
+Mode = Literal["auto", "full", "light"]
+
+CYCLES = rows.COLUMNS
+"""Columns of every cycle."""
+
+DERIVED = rows.DERIVED
+"""Columns of table ``cycles`` that follow from them."""
 
 SEGMENT_ROWS = 4096
 """0.7 MB of cycles; larger ones take longer to unmap (1.7 ms at 65,536 rows)."""
 
-WINDOW_ROWS = 256
-"""At most one row a second: four minutes a segment."""
+TRIAL_CYCLES = 32
+"""Cycles, and 10 ms at least, after which a run chooses its accounts."""
 
-CYCLES = {"condition": int, "cycle": int, "process": int, "t_ns": int, **dict.fromkeys(accounts.COLUMNS, int)}
-DERIVED = ("run_id", "net_ns")
-"""Columns of table ``cycles`` that no row of the spool has."""
+LIGHT_BELOW_NS = 4_000_000
+"""Median cycle of the trial below which the accounts are light.
 
-WINDOWS = dict.fromkeys(
-    (
-        *("condition", "first_cycle", "last_cycle", "t_ns"),
-        *accounts.CLOCKS,
-        *("user_ns", "sys_ns", "process_cpu_ns", "children_cpu_ns", "threads"),
-    ),
-    int,
-)
-
-
-class Plan(NamedTuple):
-    """The rows that one stream will hold at most (``None``: not known), and whether it will hold so many."""
-
-    columns: Mapping[str, type]
-    most_rows: int | None
-    sure: bool
-
-    @property
-    def capacity(self) -> int:
-        """Rows of a segment."""
-        return SEGMENT_ROWS if self.most_rows is None else min(SEGMENT_ROWS, max(16, self.most_rows))
-
-    @property
-    def estimated_bytes(self) -> int:
-        """What the stream takes on disk, or its first segment where the number of rows is not sure."""
-        segments = ceil((self.most_rows or 1) / self.capacity) if self.sure else 1
-        return segments * segment_size(len(self.columns), self.capacity)
+A CPU clock read that often is a preemption point: two competitors' switches per second went from 204 to 478.
+"""
 
 
 class Recorder:
     """Rows of one run.  Open it, ``begin`` each condition, end each cycle, ``end_condition``.
 
-    A cycle costs 4.4 us where no probe is due: 20 columns, no system call but the clocks (Linux 6.18, Python
-    3.11.7, AMD EPYC).
+    Parameters
+    ----------
+    accounts : {"auto", "full", "light"}
+        ``light`` reads the CPU clock, faults and switches not at every cycle but each 10 ms, for ``windows``.
+        ``auto`` decides once, after ``TRIAL_CYCLES``: light if their median is below ``LIGHT_BELOW_NS``.
+    first_cycle : int
+        The number of the first cycle, where a program goes on with another run.
 
     Raises
     ------
@@ -74,6 +64,9 @@ class Recorder:
     reading.TooDear
         From ``end_cycle``, with ``budget="refuse"``.
     """
+
+    end_cycle: Callable[[Sequence[Value]], None]
+    """Read what is due, read the accounts, write the row; called with the values of the observables."""
 
     def __init__(
         self,
@@ -84,91 +77,78 @@ class Recorder:
         probes: Mapping[str, Probe],
         cycles: int | None = None,
         budget: str = "lower",
+        accounts: Mode = "auto",
         first_cycle: int = 0,
     ) -> None:
         self._running, self._meters, self._budget = running, meters, budget
-        self._origin_ns = running.origin_ns
-        self._spool = running.spool
-        plans = {
-            "cycles": Plan({**CYCLES, **observables}, cycles, sure=True),
-            "windows": Plan(WINDOWS, min(cycles or WINDOW_ROWS, WINDOW_ROWS), sure=False),
-            **{f"probe_{name}": _plan(probe, cycles) for name, probe in probes.items()},
-        }
-        _check_space(running, sum(plan.estimated_bytes for plan in plans.values()))
-        self._cycles, self._windows, *readings = (
-            Stream(
-                self._spool,
-                name,
-                plan.columns,
-                capacity=plan.capacity,
-                started_at_ns=running.started_at_ns,
-            )
-            for name, plan in plans.items()
-        )
+        self._origin_ns, self._spool = running.origin_ns, running.spool
+        self._room = Room(running.spool)
+        planned = plans({**CYCLES, **observables}, probes, cycles, SEGMENT_ROWS)
+        self._check_space(planned)
+        streams = {name: self._stream(name, plan) for name, plan in planned.items()}
         self._readers = [
-            Reader(name, probe, stream)
-            for (name, probe), stream in zip(probes.items(), readings, strict=True)
+            Reader(name, probe, streams[f"probe_{name}"], first_cycle=first_cycle)
+            for name, probe in probes.items()
         ]
-        for probe in probes.values():
-            getattr(probe, "started", lambda _origin_ns: None)(self._origin_ns)
         self._accounts = Accounts(meters)
-        self._position = 0
-        self._cycle = self._first = first_cycle
+        self._cycles = Cycles(self._accounts, meters, streams["cycles"], self._rarely)
+        self._windows = Windows(streams["windows"], self._origin_ns)
+        self.end_cycle = self._cycles.end
+        self._portable = self._accounts.schedstat is None
+        self._trial = accounts == "auto" and not self._portable
+        self._first = self._first_cycle = self._cycles.cycle = first_cycle
+        self._started = False
         # The clock of the rates: perf_counter_ns less the time in which no cycle ran.
         self._idle_ns = 0
-        self._last: Boundary = self._accounts.read()
-        self._window = self._last
-        self._totals = accounts.totals()
-        self._started = False
+        self._ended_ns = 0
+        self._ledger = ledger.Ledger(self._cycles, portable=self._portable)
+        if accounts == "light" and not self._portable:
+            self._lighten()
+        for probe in probes.values():
+            getattr(probe, "started", lambda _origin_ns: None)(self._origin_ns)
+        _let_children_go(self)
 
     def begin(self, position: int) -> None:
         """Start the cycles of a condition: what happened since the last cycle's end belongs to none.
 
         Before the first cycle every probe takes its baseline, which is cycle -1.
         """
-        self._position = position
         if not self._started:
-            self._baseline()
-        idle_from = _wall(self._last) if self._started else 0
+            self._baseline(position)
+        if self._cycles.full_at == self._cycles.cycle:
+            self._cycles.make_room()
+        idle_from = self._ended_ns if self._started else 0
         self._started = True
-        self._totals = accounts.totals()
-        self._last = self._window = self._accounts.read()
-        self._idle_ns += _wall(self._last) - idle_from
-        self._first = self._cycle
-
-    def end_cycle(self, observables: Sequence[Value]) -> None:
-        """Read what is due, read the accounts, write the row; their cost stands in this row's ``probe_ns``."""
-        self._read_due()
-        start = self._last
-        end = self._last = self._accounts.read()
-        t_ns = _wall(end) - self._origin_ns
-        self._cycles.append(
-            (self._position, self._cycle, 0, t_ns, *accounts.between(start, end), *observables)
-        )
-        self._cycle += 1
-        if _wall(end) - _wall(self._window) >= WINDOW_NS:
-            self._end_window()
+        self._cycles.position, self._first = position, self._cycles.cycle
+        boundary = self._accounts.read()
+        self._windows.begin(position, self._cycles.cycle, boundary)
+        self._cycles.start(boundary)
+        self._idle_ns += wall(boundary) - idle_from
+        self._plan()
 
     def add_observables(self, columns: Mapping[str, type]) -> None:
         """Take more columns from the next cycle on: its values are the observables so far, then these.
 
-        A segment has one schema, so the rows go on in a new one; the cycles before have NULL there.  An observable
-        of integers given as float goes on as one.
+        A segment has one schema, so the rows go on in a new one; the cycles before have NULL there.
 
         Raises
         ------
         ValueError
             If a name is taken, a type is neither int nor float, or there is no room for so many columns.
         """
-        _check_observables(self._cycles.columns, columns)
+        _check_observables(self._cycles.stream.columns, columns)
         start = time.perf_counter_ns()
-        self._cycles.extend(columns)
-        self._meters.probe_ns += time.perf_counter_ns() - start
+        self._cycles.make_room(columns)
+        self._plan()
+        self._charge(start)
 
     def end_condition(self) -> None:
         """Write the window that is left over."""
-        if self._cycle > self._first:
-            self._end_window()
+        if self._cycles.cycle > self._first:
+            now = self._accounts.read()
+            self._ended_ns = self._cycles.last()[0]
+            if self._cycles.cycle > self._windows.first:
+                self._windows.end_last(self._cycles.cycle, self._at_last_row(now))
 
     def __enter__(self) -> Recorder:
         return self
@@ -184,107 +164,157 @@ class Recorder:
             self.close()
 
     def close(self) -> None:
-        """Close all streams and probes, and leave to the run's end the totals and what the probes cost."""
-        meters = self._meters
-        self._running.totals.update(
+        """Close all streams and probes, and leave to the run's end the totals and what we cost."""
+        meters, running = self._meters, self._running
+        running.totals.update(
             gc_ns=meters.gc_ns,
             probe_ns=meters.probe_ns,
             sampling_ns=meters.sampling_ns,
             sampling_calls=meters.sampling_calls,
         )
+        running.observer.update({reader.name: reader.observer() for reader in self._readers})
+        running.notes.extend(note for reader in self._readers for note in reader.notes())
         for reader in self._readers:
-            self._running.observer[reader.name] = reader.observer()
-            self._running.notes.extend(reader.notes())
             reader.close()
-        self._cycles.close()
+        self._cycles.stream.close()
         self._windows.close()
+        running.observer.update(self._ledger.entries(self._cycles, self._room, meters))
+        running.notes.extend(self._ledger.notes(self._cycles))
         self._accounts.close()
 
-    def _baseline(self) -> None:
+    def _stream(self, name: str, plan: Plan) -> Stream:
+        return Stream(
+            self._spool,
+            name,
+            plan.columns,
+            capacity=plan.capacity,
+            started_at_ns=self._running.started_at_ns,
+            origin_ns=self._origin_ns,
+            most_rows=plan.most_rows if plan.sure else None,
+            room=self._room,
+        )
+
+    def _check_space(self, planned: Mapping[str, Plan]) -> None:
+        self._room.check(sum(plan.estimated_bytes for plan in planned.values()))
+        if not self._running.roomy:
+            raise SpoolLost(f"{self._spool} has no room for end.json; free some space")
+
+    def _baseline(self, position: int) -> None:
         for reader in self._readers:
-            reader.read(self._position, -1, self._origin_ns, 0)
+            reader.read(position, -1, self._origin_ns, 0)
+
+    def _rarely(self, observables: Sequence[Value]) -> bool:
+        """Do what is not done at every cycle; return whether this cycle's row is written by that."""
+        if not self._running.owned:
+            return True  # a forked child that goes on: the map is its parent's
+        self._read_due()
+        if self._cycles.full_at == self._cycles.cycle:
+            self._make_room()
+        closing = time.perf_counter_ns() >= self._windows.next_ns or self._is_tried()
+        if closing or self._portable:
+            end = self._accounts.read()
+            self._cycles.write(end, observables)
+            if closing:
+                self._end_window(end)
+        self._plan()
+        return closing or self._portable
 
     def _read_due(self) -> None:
         clock_ns = time.perf_counter_ns() - self._idle_ns
+        cycle = self._cycles.cycle
         for reader in self._readers:
-            if reader.pace.due(self._cycle, clock_ns):
-                cost_ns = reader.read(self._position, self._cycle, self._origin_ns, clock_ns)
+            if reader.pace.due(cycle, clock_ns):
+                cost_ns = reader.read(self._cycles.position, cycle, self._origin_ns, clock_ns)
                 self._meters.probe_ns += cost_ns
                 clock_ns += cost_ns
-                reader.keep_within(self._budget, self._cycle, clock_ns)
-        if self._cycles.full:
-            self._make_room()
+                reader.keep_within(self._budget, cycle, clock_ns)
 
     def _make_room(self) -> None:
         """Open a segment here, where its time is charged to us, and not while a row is written."""
         start = time.perf_counter_ns()
         self._cycles.make_room()
-        self._meters.probe_ns += time.perf_counter_ns() - start
+        self._charge(start)
 
-    def _end_window(self) -> None:
+    def _is_tried(self) -> bool:
+        tried = self._cycles.cycle + 1 - self._first_cycle >= TRIAL_CYCLES
+        return self._trial and tried and time.perf_counter_ns() - self._windows.start_ns >= LIGHT_NS
+
+    def _end_window(self, end: Boundary) -> None:
         """Write the window up to the last cycle's end; its time is charged to the next cycle's probes."""
         start = time.perf_counter_ns()
-        before, self._totals = self._totals, accounts.totals()
-        self._append_window(accounts.spent(before, self._totals))
-        self._window, self._first = self._last, self._cycle
-        if not self._spool.exists():
+        if self._is_tried():
+            self._trial = False
+            if median(self._cycles.lengths_ns()) >= LIGHT_BELOW_NS:
+                return
+            self._lighten()
+        if self._windows.end(self._cycles.cycle, end) and not self._spool.exists():
             raise SpoolLost(f"{self._spool} is gone; the run ends with what was in it")
-        self._meters.probe_ns += time.perf_counter_ns() - start
+        self._charge(start)
 
     def _end_broken_window(self) -> None:
-        """Write what a condition that was broken off leaves; the process's clocks have gone on, so not those."""
-        if self._started and self._cycle > self._first:
+        if self._started and self._cycles.cycle > self._windows.first:
+            now = self._accounts.read()
+            end = self._at_last_row(now)
+            if not self._cycles.full:
+                end = (end[0], None, *end[2:])
             try:
-                self._append_window((None, None, None))
+                self._windows.break_off(self._cycles.cycle, end)
             except SpoolLost:
                 return  # what broke it off
-            self._first = self._cycle
 
-    def _append_window(self, totals: tuple[Value, ...]) -> None:
-        start, end = self._window, self._last
-        clocks = accounts.between(start, end)[: len(accounts.CLOCKS)]
-        t_ns = _wall(end) - self._origin_ns
-        self._windows.append(
-            (
-                self._position,
-                self._first,
-                self._cycle - 1,
-                t_ns,
-                *clocks,
-                *accounts.split_ns(start, end),
-                *totals,
-            )
-        )
+    def _at_last_row(self, now: Boundary) -> Boundary:
+        """Return the boundary at the last row's end.
+
+        In light mode that row has no CPU clock; the moments since then were ours, on a CPU or waiting for one.
+        """
+        wall_ns, cpu_ns, runq_ns = self._cycles.last()
+        if self._portable:
+            return (wall_ns, cpu_ns, *now[2:])
+        if cpu_ns is None and now[1] is not None and now[2] is not None:
+            cpu_ns = int(now[1]) - (wall(now) - wall_ns - (int(now[2]) - runq_ns))
+        return (wall_ns, cpu_ns, runq_ns, *now[3:])
+
+    def _lighten(self) -> None:
+        self._cycles.lighten()
+        self._windows.light = True
+
+    def _plan(self) -> None:
+        """Tell the cycles when to ask again."""
+        ours, paces = self._cycles, [reader.pace for reader in self._readers]
+        after = [pace.next_cycle for pace in paces if pace.next_cycle is not None]
+        at_ns = [pace.next_ns + self._idle_ns for pace in paces if pace.next_ns is not None]
+        tried_at = self._first_cycle + TRIAL_CYCLES - 1
+        if self._trial and ours.cycle >= tried_at:
+            at_ns.append(self._windows.start_ns + LIGHT_NS)
+        elif self._trial:
+            after.append(tried_at)
+        ours.due = 0 if self._portable else min([ours.full_at, *after])
+        ours.due_ns = min([self._windows.next_ns, *at_ns])
+        # In light mode the clock is not read to ask: the end of one cycle makes the next one due.
+        ours.mark_ns = NEVER if ours.full else ours.due_ns
+
+    def _charge(self, start_ns: int) -> None:
+        self._meters.probe_ns += time.perf_counter_ns() - start_ns
 
 
 def _check_observables(taken: Mapping[str, type], columns: Mapping[str, type]) -> None:
     for name, kind in columns.items():
-        widened = name not in CYCLES and taken.get(name) is int and kind is float
-        if (name in taken and not widened) or name in DERIVED:
+        if name in taken or name in DERIVED:
             raise ValueError(f"observable {name!r} is a column of cycles already; give it another name")
         if not name.isidentifier() or kind not in (int, float):
             raise ValueError(f"observable {name!r} of type {kind}: expected an identifier, and int or float")
-    wanted = len({**taken, **columns})
-    if wanted > MOST_COLUMNS:
-        raise ValueError(f"{wanted} columns of cycles; {MOST_COLUMNS} is the most")
+    if len(taken) + len(columns) > MOST_COLUMNS:
+        raise ValueError(f"{len(taken) + len(columns)} columns of cycles; {MOST_COLUMNS} is the most")
 
 
-def _wall(boundary: Boundary) -> int:
-    return boundary[0]  # type: ignore[return-value]
+def _let_children_go(recorder: Recorder) -> None:
+    """Have a forked child's next cycle ask whose spool it is; a dead recorder is not kept for that."""
+    reference = weakref.ref(recorder)
 
+    def disarm() -> None:
+        found = reference()
+        if found is not None:
+            found._cycles.due = 0
 
-def _plan(probe: Probe, cycles: int | None) -> Plan:
-    columns = {**READING, **sample_columns(probe)}
-    if cycles is None or probe.every_cycles is None:
-        # A rate in seconds: at most once a cycle, and how long the cycles take is not known.
-        return Plan(columns, None if cycles is None else cycles + 1, sure=False)
-    return Plan(columns, cycles // probe.every_cycles + 1, sure=True)
-
-
-def _check_space(running: Running, needed: int) -> None:
-    free = free_bytes(running.spool)
-    if needed > free or not running.roomy:
-        raise SpoolLost(
-            f"the spool needs {needed / 2**20:.1f} MiB and {running.spool} has {free / 2**20:.1f} MiB free; "
-            "free some space or set store.root to another disk"
-        )
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=disarm)

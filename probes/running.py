@@ -103,12 +103,6 @@ def write_note(sentence: str) -> None:
         sys.stderr.flush()
 
 
-def free_bytes(directory: Path) -> int:
-    """Return what a user without privileges may still write there."""
-    system = os.statvfs(directory)
-    return system.f_bavail * system.f_frsize
-
-
 def _reserve(path: Path) -> int:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:

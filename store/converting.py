@@ -12,12 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from probes import spool
+from probes.segment import CLOCKS, SCHEDSTAT_BYTES, START
 from store import schema
 
 ALWAYS = ("cycles", "windows")
 """Tables that every run has, be they empty."""
 
-_NUMBERS = {"int": "BIGINT", "float": "DOUBLE"}
+_NUMBERS = {"int": "BIGINT", "float": "DOUBLE", "clock": "BIGINT", "schedstat": "BIGINT"}
+_CELLS = {"int": "<i8", "float": "<f8", "clock": "<i8", "schedstat": f"S{SCHEDSTAT_BYTES}"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,31 +63,58 @@ def reader(recorded: Recording, stream: str, conditions: Sequence[str | None]) -
     def batches() -> Iterator[pa.RecordBatch]:
         for segment in segments:
             try:
-                found = batch(segment, columns, conditions)
+                records = _records(segment)
+                found = batch(segment, records, columns, conditions)
             except (OSError, ValueError) as error:
                 recorded.problems.append(_lost(segment.path, error))
                 continue
-            if found.num_rows < segment.rows:
-                recorded.problems.append(_blank(segment, segment.rows - found.num_rows))
+            missing = int((records["valid"] < START).sum()) - found.num_rows
+            if missing:
+                recorded.problems.append(_blank(segment, missing))
             yield found
 
     return pa.RecordBatchReader.from_batches(columns, batches())
 
 
-def batch(segment: spool.Segment, columns: pa.Schema, conditions: Sequence[str | None]) -> pa.RecordBatch:
+def batch(
+    segment: spool.Segment,
+    records: npt.NDArray[np.void],
+    columns: pa.Schema,
+    conditions: Sequence[str | None],
+) -> pa.RecordBatch:
     """Return the rows of one segment; a column that it lacks is NULL, and a row of zeros is none."""
-    rows = _records(segment)
+    kept = _rows(segment, records)
+    rows = records[kept]
     found = {
-        name: _array(rows[str(bit)], rows["valid"], bit) for bit, (name, _) in enumerate(segment.columns)
+        name: _clock(_totals(records, bit, kind), records["valid"], bit, kept)
+        if kind in CLOCKS
+        else _array(rows[str(bit)], rows["valid"], bit)
+        for bit, (name, kind) in enumerate(segment.columns)
     }
     if "condition" in found:
         names = pa.array([*conditions, None], pa.string())
         found["condition"] = names.take(_known(found["condition"], len(conditions)))
-    if "wall_ns" in found and segment.stream == "cycles":
-        probe = pc.coalesce(found["probe_ns"], 0) if "probe_ns" in found else 0
-        found["net_ns"] = pc.subtract(found["wall_ns"], probe)
+    if segment.stream == "cycles":
+        found.update(_derived(segment, rows, found))
     arrays = [_cast(found.get(column.name), column.type, len(rows)) for column in columns]
     return pa.record_batch(arrays, schema=columns)
+
+
+def _derived(
+    segment: spool.Segment, rows: npt.NDArray[np.void], found: Mapping[str, pa.Array]
+) -> dict[str, pa.Array]:
+    """Return the columns of table ``cycles`` that follow from a row's clocks."""
+    if "wall_ns" not in found:
+        return {}
+    wall = found["wall_ns"]
+    derived = {"net_ns": pc.subtract(wall, pc.coalesce(found.get("probe_ns", 0), 0))}
+    kinds = dict(segment.columns)
+    if kinds["wall_ns"] in CLOCKS:
+        at = str(list(kinds).index("wall_ns"))
+        derived["t_ns"] = pa.array(rows[at] - segment.origin_ns)
+        derived["process"] = pa.array(np.zeros(len(rows), np.int64))
+        derived["offcpu_ns"] = pc.subtract(pc.subtract(wall, found["cpu_ns"]), found["runq_ns"])
+    return derived
 
 
 def _columns(stream: str, segments: Sequence[spool.Segment]) -> pa.Schema:
@@ -105,13 +134,43 @@ def _own_type(name: str, kind: str) -> pa.DataType:
 
 
 def _records(segment: spool.Segment) -> npt.NDArray[np.void]:
-    """Return the records that hold anything: after a power cut the cursor may be ahead of the pages."""
-    kinds = {"int": "<i8", "float": "<f8"}
-    cells = [(str(bit), kinds[kind]) for bit, (_, kind) in enumerate(segment.columns)]
+    """Return all records up to the cursor, be they rows or not."""
+    cells = [(str(bit), _CELLS[kind]) for bit, (_, kind) in enumerate(segment.columns)]
     data = spool.segment_bytes(segment)
-    rows: npt.NDArray[np.void] = np.frombuffer(data, np.dtype([("valid", "<u8"), *cells]))
-    valid: npt.NDArray[np.void] = rows[rows["valid"] != 0]
-    return valid
+    records: npt.NDArray[np.void] = np.frombuffer(data, np.dtype([("valid", "<u8"), *cells]))
+    return records
+
+
+def _rows(segment: spool.Segment, records: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
+    """Tell which records are rows: no starts, and none that a power cut took while the cursor was kept.
+
+    A row of clocks needs the record before it too.
+    """
+    valid = records["valid"]
+    rows: npt.NDArray[np.bool_] = (valid != 0) & (valid < START)
+    if any(kind in CLOCKS for _, kind in segment.columns):
+        rows[1:] &= valid[:-1] != 0
+        rows[:1] = False
+    return rows
+
+
+def _totals(records: npt.NDArray[np.void], bit: int, kind: str) -> npt.NDArray[np.int64]:
+    if kind == "clock":
+        return np.ascontiguousarray(records[str(bit)])
+    texts = [text.split() for text in records[str(bit)].tolist()]
+    return np.array([int(numbers[1]) if len(numbers) > 1 else 0 for numbers in texts], np.int64)
+
+
+def _clock(
+    totals: npt.NDArray[np.int64],
+    valid: npt.NDArray[np.uint64],
+    bit: int,
+    rows: npt.NDArray[np.bool_],
+) -> pa.Array:
+    """Return what a clock went on from the record before to each row."""
+    read = (valid >> np.uint64(bit)) & np.uint64(1) == 1
+    read[1:] &= read[:-1]
+    return pa.array(np.diff(totals, prepend=totals[:1])[rows], mask=~read[rows])
 
 
 def _array(values: npt.NDArray[np.void], valid: npt.NDArray[np.uint64], bit: int) -> pa.Array:

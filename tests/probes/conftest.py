@@ -99,13 +99,43 @@ def read_rows() -> Callable[..., list[dict[str, Any]]]:
 
 
 def rows_of(segment: spools.Segment) -> Iterator[dict[str, Any]]:
-    codes = {"int": "q", "float": "d"}
+    """Decode one segment; a row's clocks are what they went on since the record before."""
+    codes = {"int": "q", "float": "d", "clock": "q", "schedstat": "48s"}
     record = struct.Struct("<Q" + "".join(codes[kind] for _, kind in segment.columns))
+    before: dict[str, int | None] = {}
     for mask, *values in record.iter_unpack(spools.segment_bytes(segment)):
-        yield {
-            name: value if mask >> i & 1 else None
-            for i, ((name, _), value) in enumerate(zip(segment.columns, values, strict=True))
+        now = {
+            name: number(kind, value) if mask >> i & 1 else None
+            for i, ((name, kind), value) in enumerate(zip(segment.columns, values, strict=True))
         }
+        clocks = {name for name, kind in segment.columns if kind in ("clock", "schedstat")}
+        if not mask >> 63:
+            yield {
+                **now,
+                **{name: gone(before[name], now[name]) for name in clocks},
+                **derived(segment, now, before),
+            }
+        before = now
+
+
+def number(kind: str, value: Any) -> Any:
+    return int(value.split()[1]) if kind == "schedstat" else value
+
+
+def gone(before: int | None, now: int | None) -> int | None:
+    return None if before is None or now is None else now - before
+
+
+def derived(segment: spools.Segment, now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    if ("wall_ns", "clock") not in segment.columns:
+        return {}
+    wall, cpu, runq = (gone(before[name], now[name]) for name in ("wall_ns", "cpu_ns", "runq_ns"))
+    known = None not in (wall, cpu, runq)
+    return {
+        "t_ns": now["wall_ns"] - segment.origin_ns,
+        "process": 0,
+        "offcpu_ns": wall - cpu - runq if known else None,
+    }
 
 
 @pytest.fixture

@@ -1,17 +1,21 @@
 import json
+import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import probes
-from probes.tracking import Recording, track
+from probes import identity, sampling
+from probes import spool as spools
+from probes.tracking import CannotRecord, Recording, track
 
 UNPUBLISHED = """
 import os, signal, sys, time, threading
@@ -20,6 +24,8 @@ from probes.tracking import Recording
 Recording._publish = lambda self: None
 def tracked(n=8, **more):
     return track(range(n), experiment="mine", store="data", **more)
+def session(**more):
+    return track(experiment="mine", store="data", **more)
 def interrupt():
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(5)
@@ -234,6 +240,43 @@ WAYS = {
         "for c in tracked():\n    if c == 3: raise SystemExit",
     ),
     "the interpreter's end": ("interrupted", 0, "interpreter ended", "loop = iter(tracked())\nnext(loop)"),
+    "block": ("completed", 2, None, "with session() as rec:\n    rec.cycle(); rec.cycle()"),
+    "exception in a block": (
+        "failed",
+        1,
+        "ValueError: boom",
+        """
+        with session() as rec:
+            rec.cycle()
+            raise ValueError("boom")
+        """,
+    ),
+    "interrupt in a block": (
+        "interrupted",
+        1,
+        "KeyboardInterrupt",
+        """
+        with session() as rec:
+            rec.cycle()
+            interrupt()
+        """,
+    ),
+    "sys.exit in a block": ("interrupted", 0, "SystemExit", "with session() as rec: sys.exit(1)"),
+    "block in a generator that is closed": (
+        "completed",
+        1,
+        None,
+        """
+        def steps():
+            with session() as rec:
+                while True:
+                    yield
+                    rec.cycle()
+        running = steps()
+        next(running); next(running)
+        running.close()
+        """,
+    ),
     "a forked child's end": (
         "completed",
         8,
@@ -295,7 +338,7 @@ def test_the_job_says_what_publishing_needs(script, tmp_path):
     assert (job["experiment"], job["seed"], job["format"]) == ("mine", 7, 1)
     assert job["conditions"] == [{"name": "warm", "position": 0, "cycles": 8, "mechanisms": {}}]
     assert job["environment"]["python"].startswith("3.")
-    assert end_of(tmp_path)["observer"].keys() == {"memory", "garbage", "system"}
+    assert end_of(tmp_path)["observer"].keys() >= {"memory", "garbage", "system"}
 
 
 def test_the_run_is_published_before_the_next_line(script, tmp_path):
@@ -344,20 +387,182 @@ def test_two_loops_after_one_another_are_two_runs(script, tmp_path):
     assert [end["status"] for end in ends] == ["completed", "completed"]
 
 
-def test_a_second_loop_at_the_same_time_is_an_error(script, tmp_path):
+ALREADY = "this process is being recorded already; end the other recording first"
+
+
+@pytest.fixture
+def unpublished(monkeypatch, tmp_path) -> Path:
+    """Leave runs of this very process in their spools, and give the store."""
+    monkeypatch.setattr(Recording, "_publish", lambda self: None)
+    return tmp_path / "data"
+
+
+def loop(store: Path, cycles: int = 3, **more: Any):
+    return track(range(cycles), experiment="mine", store=store, **more)
+
+
+def ends(store: Path) -> list[tuple[str, int]]:
+    """Return how each run ended and how many cycles stand in its spool, in the order of their starts."""
+    found = []
+    for spool in sorted((store / "spool").iterdir()):
+        rows = sum(segment.rows for segment in spools.segments(spool, "cycles"))
+        found.append((json.loads((spool / "end.json").read_text())["status"], rows))
+    return found
+
+
+def test_a_second_loop_at_the_same_time_is_an_error_and_the_first_goes_on(unpublished):
+    for _ in loop(unpublished):
+        with pytest.raises(RuntimeError, match=ALREADY):
+            next(iter(loop(unpublished)))
+    assert ends(unpublished) == [("completed", 3)]
+
+
+def test_a_loop_left_by_that_error_in_its_first_cycle_is_not_kept(unpublished, capsys):
+    with pytest.raises(RuntimeError, match=ALREADY):
+        for _ in loop(unpublished):
+            for _ in loop(unpublished):
+                pass
+    assert not list((unpublished / "spool").iterdir())
+    assert "is not kept: another recording was begun within its first cycle" in capsys.readouterr().err
+    with track(experiment="mine", store=unpublished) as rec, pytest.raises(RuntimeError, match=ALREADY):
+        rec.cycle()
+        with track(experiment="mine", store=unpublished):
+            pass
+    assert ends(unpublished) == [("completed", 1)]
+
+
+def test_a_loop_in_a_thread_is_recorded_with_its_own_clocks(unpublished, read_rows):
+    def work():
+        for _ in loop(unpublished, 4):
+            sum(range(20_000))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert ends(unpublished) == [("completed", 4)]
+    (spool,) = (unpublished / "spool").iterdir()
+    assert all(row["cpu_ns"] > 100_000 for row in read_rows(spool, "cycles"))
+
+
+def test_cycles_of_another_thread_end_the_recording_and_not_the_loop(unpublished, capsys):
+    with track(experiment="mine", store=unpublished) as rec:
+        rec.cycle()
+        thread = threading.Thread(target=rec.cycle)
+        thread.start()
+        thread.join()
+        rec.cycle()
+    assert ends(unpublished) == [("failed", 1)]
+    assert "in another thread than the first; loop in one thread" in capsys.readouterr().err
+
+
+def record_in_child(store: Path, results: Any) -> None:
+    for _ in loop(store, 5):
+        pass
+    results.put("done")
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")
+def test_a_forked_child_may_record_a_loop_of_its_own_and_harms_none(unpublished):
+    context = multiprocessing.get_context("fork")
+    results = context.Queue()
+    tracked = loop(unpublished, 4)
+    for cycle in tracked:
+        if cycle == 1:
+            child = context.Process(target=record_in_child, args=(unpublished, results))
+            child.start()
+            assert results.get(timeout=30) == "done"
+            child.join()
+        tracked.observe(cycle_=cycle)
+    assert ends(unpublished) == [("completed", 4), ("completed", 5)]
+
+
+def test_observables_and_samplings_stand_in_the_cycle_in_which_they_are(unpublished, read_rows):
+    tracked = loop(unpublished, 4)
+    for cycle in tracked:
+        if cycle:
+            tracked.observe(population=10 * cycle)
+        with sampling("db"):
+            pass
+    rows = read_rows(unpublished / "spool" / tracked.run_id, "cycles")
+    assert [row.get("population") for row in rows] == [None, 10, 20, 30]
+    assert [row["sampling_db_calls"] for row in rows] == [row["sampling_calls"] for row in rows] == [1] * 4
+
+
+def test_what_is_observed_behind_the_last_cycle_is_said(unpublished):
+    with track(experiment="mine", store=unpublished) as rec:
+        rec.cycle()
+        rec.observe(population=1)
+    end = json.loads((unpublished / "spool" / rec.run_id / "end.json").read_text())
+    assert "what was observed behind the last cycle stands in no row" in " ".join(end["notes"])
+
+
+def test_outside_of_a_loop_there_is_nothing_to_observe(tmp_path):
+    for call in (loop(tmp_path).observe, track(experiment="mine", store=tmp_path).cycle):
+        with pytest.raises(RuntimeError, match="is for a loop under way"):
+            call()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_wrong_observable_is_the_callers_error_and_what_was_recorded_stays(unpublished):
+    with pytest.raises(ValueError, match="'wall_ns' is a column of cycles already"):  # noqa: PT012
+        with track(experiment="mine", store=unpublished) as rec:
+            rec.cycle()
+            rec.observe(wall_ns=1)
+    assert ends(unpublished) == [("failed", 1)]
+
+
+def test_a_run_goes_on_where_a_killed_one_left_off(script, tmp_path, unpublished, read_rows):
     done = script(
         """
-        for c in tracked():
-            try:
-                for d in tracked(): pass
-            except RuntimeError as error: print(error)
+        t = tracked()
+        for c in t:
+            if c == 3:
+                print(t.run_id, flush=True)
+                os.kill(os.getpid(), signal.SIGKILL)
         """
     )
-    assert (
-        done.stdout.splitlines()
-        == ["this process is being recorded already; end the other recording first"] * 8
-    )
-    assert end_of(tmp_path)["status"] == "completed"
+    killed = done.stdout.strip()
+    rest = track(range(3, 8), experiment="mine", store=unpublished, start=3, continues=killed)
+    for _ in rest:
+        pass
+    rows = read_rows(unpublished / "spool" / rest.run_id, "cycles")
+    assert [row["cycle"] for row in rows] == [3, 4, 5, 6, 7]
+    windows = read_rows(unpublished / "spool" / rest.run_id, "windows")
+    assert (windows[0]["first_cycle"], windows[-1]["last_cycle"]) == (3, 7)
+    job = json.loads((unpublished / "spool" / rest.run_id / "job.json").read_text())
+    assert job["continues"] == killed
+
+
+def test_a_run_can_continue_a_published_one_of_its_store_only(make_run, tmp_path):
+    run_id = make_run(tmp_path, cycles={"wall_ns": [1, 2]})
+    assert track([], experiment="mine", store=tmp_path, continues=run_id, start=2) is not None
+    for wrong in (identity.new_run_id(), "..", ""):
+        with pytest.raises(ValueError, match="is no run of .*choose one of: python -m store ls"):
+            track([], experiment="mine", store=tmp_path, continues=wrong)
+
+
+def test_a_run_under_way_cannot_be_continued(unpublished):
+    tracked = loop(unpublished, 1)
+    for _ in tracked:
+        with pytest.raises(ValueError, match="is a run that has not ended"):
+            loop(unpublished, continues=tracked.run_id)
+
+
+@pytest.mark.parametrize("start", [-1, 1.5, True], ids=str)
+def test_cycles_are_counted_from_a_whole_number(start):
+    with pytest.raises(ValueError, match="is no cycle's number; give 0 or more"):
+        track([], experiment="mine", start=start)
+
+
+def test_a_private_run_names_neither_host_nor_user(unpublished, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/jane")
+    with pytest.raises(ValueError, match="jane"):  # noqa: PT012
+        with track(experiment="mine", store=unpublished, private=True) as rec:
+            raise ValueError("no /home/jane/input.csv and no /scratch/jane/x, asked janet")
+    spool = unpublished / "spool" / rec.run_id
+    assert json.loads((spool / "job.json").read_text())["environment"]["host"] is None
+    error = json.loads((spool / "end.json").read_text())["error"]
+    assert error == "ValueError: no ~/input.csv and no /scratch/~/x, asked janet"
 
 
 def test_a_spool_that_vanishes_is_noted_once_and_the_loop_goes_on(script):
@@ -422,8 +627,14 @@ def test_no_signal_handler_is_installed(script):
     os.geteuid() == 0 and not Path("/proc/self").exists(), reason="needs a place not writable"
 )
 def test_a_store_that_cannot_be_made_is_said_where_the_loop_begins():
-    with pytest.raises(OSError, match="proc"):
+    with pytest.raises(CannotRecord, match="store /proc/self/none cannot be written .*; give track"):
         next(iter(track([1], experiment="mine", store="/proc/self/none")))
+
+
+def test_a_store_that_is_a_file_is_said_where_the_loop_begins(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(CannotRecord, match="cannot be written .*; give track"):
+        track(experiment="mine", store=tmp_path / "file").__enter__()
 
 
 @pytest.mark.parametrize(("name", "value"), [("experiment", ""), ("condition", "")])
@@ -432,7 +643,28 @@ def test_a_name_must_name_something(name, value):
         track([1], **{"experiment": "mine", name: value})
 
 
-def test_the_package_exports_track_alone():
-    assert probes.track is track
-    assert not hasattr(probes, "sampling")
-    assert Recording.__module__ == "probes.tracking"
+HIDDEN = """
+import psutil, sys
+for name in sys.argv[1:]: sys.modules[name] = None
+assert not __import__("os").path.exists("/proc/self")
+"""
+
+
+@pytest.mark.parametrize("lacking", [[], ["fcntl", "resource"]], ids=["no-proc", "no-proc-fcntl-resource"])
+def test_a_loop_is_recorded_where_there_is_no_proc(tmp_path, lacking, read_rows):
+    """What is missing is NULL; the modules are those that Windows lacks, psutil's own import of them aside."""
+    text = "t = tracked(12)\nfor c in t:\n    t.observe(c=c)\n    with sampling('db'): pass\n"
+    body = HIDDEN + UNPUBLISHED + "from probes import sampling\n" + text
+    (tmp_path / "script.py").write_text(body)
+    inner = 'mount -t tmpfs none /proc && exec "$@"'
+    command = ["unshare", "-m", "sh", "-c", inner, "-", sys.executable, "script.py", *lacking]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    if shutil.which("unshare") is None or "unshare" in done.stderr or "mount" in done.stderr:
+        pytest.skip(f"/proc cannot be hidden here: {done.stderr.strip()}")
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = read_rows(only_spool(tmp_path), "cycles")
+    assert [row["c"] for row in rows] == list(range(12))
+    for row in rows:
+        assert row["wall_ns"] >= row["cpu_ns"] > 0
+        assert (row["runq_ns"], row["offcpu_ns"], row["sampling_db_calls"]) == (None, None, 1)
+    assert end_of(tmp_path)["status"] == "completed"
