@@ -41,10 +41,10 @@ from store import adopt
 os.sched_setaffinity(0, set(map(int, sys.argv[2].split(","))))
 kept, store = Path(sys.argv[3]), Path(sys.argv[1] + "-other")
 while True:
+    shutil.rmtree(store, ignore_errors=True)
     spool = store / "spool" / sys.argv[4]
     shutil.copytree(kept, spool)
     adopt(spool, own=True)
-    shutil.rmtree(store)
 """
 
 
