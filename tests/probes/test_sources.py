@@ -4,6 +4,8 @@ import tracemalloc
 import psutil
 import pytest
 
+from conf.compose import ConfigurationError, composer
+from conf.jobs import composed_jobs, record
 from probes import build, thermal
 from probes.sources import pinned, sensor_source, traced
 
@@ -73,3 +75,37 @@ def test_a_pinned_trace_is_found_from_anywhere_and_refused_once_it_has_changed(
 
 def test_specs_without_a_trace_are_left_as_they_are():
     assert pinned(MEMORY | {"thermal": THERMAL}) == MEMORY | {"thermal": THERMAL}
+
+
+@pytest.fixture
+def job_json():
+    """Compose one run of ``smoke`` and return its ``job.json``."""
+
+    def write(*overrides):
+        with composer():
+            [job] = composed_jobs([["experiment=smoke", *overrides]])
+        return record(job, run_id="r", environment={}, concurrent_runs=0, sweep_id=None, sweep_index=None)
+
+    return write
+
+
+def test_a_declared_run_says_that_it_is_traced_and_what_it_replays(replayed, tmp_path, job_json):
+    job = job_json("probe=[thermal,trace]", "probe.thermal.replay=trace.csv")
+    sha256 = hashlib.sha256(CSV).hexdigest()
+    assert (job["traced"], job["sensor_source"]) == (True, f"replay:{sha256}")
+    assert job["config"]["probe"]["thermal"]["replay"] == "trace.csv"
+    thermal_spec = job["build"]["probe"]["thermal"]
+    assert (thermal_spec["replay"], thermal_spec["replay_sha256"]) == (str(tmp_path / "trace.csv"), sha256)
+
+
+def test_a_declared_run_without_either_says_so(job_json):
+    job = job_json("probe=[memory]")
+    assert (job["traced"], job["sensor_source"]) == (False, None)
+
+
+def test_a_malformed_trace_is_refused_while_the_run_is_composed(replayed, tmp_path, job_json):
+    (tmp_path / "trace.csv").write_text("t_s,temp_celsius\n5,40\n4,40\n")
+    with pytest.raises(
+        ConfigurationError, match=r"^probe\.thermal\.replay=trace\.csv is no trace: row 2 is at 4 s"
+    ):
+        job_json("probe=[thermal]", "probe.thermal.replay=trace.csv")
