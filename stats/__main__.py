@@ -8,21 +8,24 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from stats import commands, gates
-from stats.commands import Result
-from stats.hypotheses import PROTOCOL, variants
-from stats.progress import CLOCKS
-from store.catalog import Catalog, open_catalog
-from store.commandline import guarded, muted
-from store.output import format_of, opened, plain, write_rows
-from store.selection import (
-    VALUED,
-    Parser,
-    add_output_arguments,
-    add_selection_arguments,
-    add_store_argument,
-    subcommand_first,
-)
+from probes.missing import explained
+
+with explained(typed=True):
+    from stats import commands, gates
+    from stats.commands import Result
+    from stats.hypotheses import PROTOCOL, variants
+    from stats.progress import CLOCKS
+    from store.catalog import Catalog, open_catalog
+    from store.commandline import guarded, muted
+    from store.output import format_of, opened, plain, write_rows
+    from store.selection import (
+        VALUED,
+        Parser,
+        add_output_arguments,
+        add_selection_arguments,
+        add_store_argument,
+        subcommand_first,
+    )
 
 Subcommands: TypeAlias = "argparse._SubParsersAction[Parser]"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,15 @@ def test_arrows_point_down():
         pytest.skip("import-linter is not installed in .venv")
     checked = subprocess.run([linter], cwd=ROOT, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.parametrize(
+    "words", [["run.py", "--help"], ["-m", "store", "ls"], ["-m", "stats", "verdict"]], ids=lambda w: w[-1]
+)
+def test_a_python_without_the_dependencies_is_told_how_to_get_them(words):
+    # -S leaves the directories of installed packages out: what a system's own Python finds there.
+    typed = [sys.executable, "-S", "-B", *words]
+    told = subprocess.run(typed, cwd=ROOT, capture_output=True, text=True, check=False, env={"PATH": "/bin"})
+    assert told.returncode == 2
+    assert told.stdout == ""
+    assert re.fullmatch(r"\w+ is not installed for .*; run `make setup`, then .*activate`\n", told.stderr)
