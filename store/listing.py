@@ -22,6 +22,8 @@ COLUMNS = (
 WIDTH = 100
 """Letters of a line where the terminal does not say."""
 LEAST, GAP = 8, 2
+AROUND = 2
+"""What tabulate adds to a heading."""
 SHRINKING = ("error", "tags", "experiment", "optimization")
 SPARED = ("replicate", "wall_s", "seed", "n_cycles", "started_at", "optimization")
 """What goes first where a line is too long however its texts are cut."""
@@ -68,7 +70,7 @@ def shown(runs: pa.Table, ids: Sequence[str]) -> list[dict[str, str]]:
     length = _distinct(ids)
     rows = [{name: _text(name, value, length) for name, value in row.items()} for row in runs.to_pylist()]
     used = [name for name in runs.column_names if any(row[name] for row in rows)]
-    widths = _fitted({name: max(len(name), *(len(row[name]) for row in rows)) for name in used})
+    widths = _fitted({name: max(len(name) + AROUND, *(len(row[name]) for row in rows)) for name in used})
     return [{name: _cut(row[name], width) for name, width in widths.items()} for row in rows]
 
 
@@ -118,7 +120,7 @@ def _fitted(widths: Mapping[str, int]) -> dict[str, int]:
     limit = shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout and sys.stdout.isatty() else WIDTH
     fitted = dict(widths)
     while sum(fitted.values()) + GAP * (len(fitted) - 1) > limit and len(fitted) > 1:
-        shrinkable = [name for name in SHRINKING if fitted.get(name, 0) > max(LEAST, len(name))]
+        shrinkable = [name for name in SHRINKING if fitted.get(name, 0) > max(LEAST, len(name) + AROUND)]
         if shrinkable:
             fitted[max(shrinkable, key=lambda name: fitted[name])] -= 1
         else:

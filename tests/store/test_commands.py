@@ -18,7 +18,9 @@ import pytest
 from probes.ownership import Owner
 from store.__main__ import main
 
-COMMANDS = ("ls", "sql", "describe", "export", "verify", "refresh", "adopt", "import", "enrich")
+COMMANDS = (
+    "ls", "sql", "shell", "describe", "export", "verify", "refresh", "adopt", "import", "enrich", "tag", "rm",
+)  # fmt: skip
 
 
 @pytest.fixture

@@ -1,0 +1,184 @@
+"""Tags, removal and listing; what a statement is asked with; one selection for every command."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from store.__main__ import main
+from store.publishing import run_directory
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def command(*words: object) -> tuple[int, str, str]:
+        code = main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return command
+
+
+@pytest.fixture
+def store(tmp_path: Path, make_run: Callable[..., str]) -> Path:
+    for seed, wall in enumerate([30, 10, 20]):
+        make_run(tmp_path, experiment=f"e{seed}", cycles={"wall_ns": [wall]}, seed=seed)
+    return tmp_path
+
+
+@pytest.fixture
+def ids(store: Path, run: Run) -> list[str]:
+    return [row["run_id"] for row in json.loads(run("ls", "--store", store, "--format", "json")[1])]
+
+
+def tags(run: Run, store: Path) -> list[list[str]]:
+    return [row["tags"] for row in json.loads(run("ls", "--store", store, "--format", "json")[1])]
+
+
+def test_a_tag_is_given_taken_back_and_replaced_by_name(store: Path, ids: list[str], run: Run) -> None:
+    assert run("tag", ids[0], ids[1], "good", "--store", store)[:2] == (0, f"{ids[0]}\n{ids[1]}\n")
+    assert run("tag", "phase=1", "--last", 2, "--store", store)[0] == 0
+    assert tags(run, store) == [["good"], ["good", "phase=1"], ["phase=1"]]
+    assert run("tag", ids[2][:-1], "phase=2", "--store", store)[1] == f"{ids[2]}\n"
+    assert tags(run, store)[2] == ["phase=2"]
+    code, out, err = run("tag", ids[0], ids[1], "good", "--store", store)
+    assert (code, out, err) == (0, "", "2 of 2 runs had it already\n")
+    assert run("tag", "--remove", "phase", "--tag", "phase", "--store", store)[1] == f"{ids[1]}\n{ids[2]}\n"
+    assert tags(run, store) == [["good"], ["good"], []]
+    assert run("verify", "--store", store)[0] == 0
+
+
+def test_tags_select_in_every_command(store: Path, ids: list[str], run: Run) -> None:
+    run("tag", ids[1], "phase=2", "--store", store)
+    count = "select count(*) as n from cycles"
+    assert run("sql", count, "--tag", "phase", "--store", store, "--format", "csv")[1] == "n\n1\n"
+    assert run("sql", count, "--tag", "phase=2", "--store", store, "--format", "csv")[1] == "n\n1\n"
+    assert run("--tag", "phase=1", "sql", count, "--store", store, "--format", "csv")[1] == "n\n0\n"
+    assert ids[1] in run("export", "--tag", "phase", "--store", store)[1]
+    where = "list_contains(tags, 'phase=2')"
+    assert (
+        json.loads(run("ls", "--where", where, "--store", store, "--format", "json")[1])[0]["run_id"]
+        == ids[1]
+    )
+
+
+@pytest.mark.parametrize("label", ["", "two words", "a'b", "=x", "a=b=c", "-x"])
+def test_what_a_shell_would_take_apart_is_no_tag(label: str, store: Path, ids: list[str], run: Run) -> None:
+    code, out, err = run("tag", "--store", store, ids[0], label)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert not (store / "notes").exists()
+
+
+@pytest.mark.parametrize("command", [("tag", "x"), ("rm", "--yes"), ("export",), ("enrich", "--infer")])
+def test_what_changes_or_copies_takes_all_runs_only_if_told(
+    command: tuple[str, ...], store: Path, run: Run
+) -> None:
+    code, out, err = run(*command, "--store", store)
+    assert (code, out) == (2, "")
+    assert err.startswith("no run is named")
+
+
+def test_rm_shows_what_would_go_and_takes_it_only_with_yes(store: Path, ids: list[str], run: Run) -> None:
+    run("tag", ids[0], "old", "--store", store)
+    code, out, err = run("rm", "--tag", "old", "--store", store, "--format", "json")
+    [going] = json.loads(out)
+    files = [*run_directory(store, ids[0]).iterdir(), *(store / "notes" / ids[0]).iterdir()]
+    assert code == 0
+    assert (going["run_id"], going["files"]) == (ids[0], len(files))
+    assert going["bytes"] == sum(path.stat().st_size for path in files)
+    assert err == f"1 runs, {going['bytes']} bytes, would go for good; add --yes to remove them\n"
+    assert run_directory(store, ids[0]).is_dir()
+    assert run("rm", "--tag", "old", "--yes", "--store", store)[0] == 0
+    assert {path.name for path in (store / "runs").iterdir()} == {f"run_id={run_id}" for run_id in ids[1:]}
+    assert not (store / "notes" / ids[0]).exists()
+    assert run("sql", "select count(*) as n from cycles", "--store", store, "--format", "csv")[1] == "n\n2\n"
+
+
+def test_a_listing_fits_a_hundred_letters_whatever_is_in_it(
+    store: Path, ids: list[str], make_run: Callable[..., str], run: Run
+) -> None:
+    make_run(
+        store,
+        experiment="x" * 90,
+        status="failed",
+        error="e" * 300,
+        optimization="o" * 40,
+        replicate=3,
+        seed=2**60,
+    )
+    run("tag", "a" * 60, "--last", 2, "--store", store)
+    out = run("ls", "--store", store)[1]
+    assert max(map(len, out.splitlines())) <= 100
+    assert all(word in out for word in ("failed", "error", "tags"))
+    first = out.splitlines()[2].split()[0]
+    assert ids[0].startswith(first)
+    assert run("ls", "--run", first, "--store", store)[0] == 0
+
+
+def test_ls_sorts_and_chooses_columns(store: Path, run: Run) -> None:
+    words = ("ls", "--store", store, "--format", "csv")
+    assert run(*words, "--columns", "seed", "--sort", "wall_s")[1] == "seed\n1\n2\n0\n"
+    assert run(*words, "--columns", "experiment, seed", "--sort", "status, seed desc")[1].splitlines() == [
+        "experiment,seed", "e2,2", "e1,1", "e0,0",
+    ]  # fmt: skip
+    assert "memory_bytes" in run(*words, "--columns", "all")[1]
+    for option, value in (
+        ("--sort", "wal_s"),
+        ("--sort", "seed up"),
+        ("--sort", "tags"),
+        ("--columns", "seed,sed"),
+    ):
+        code, out, err = run(*words, option, value)
+        assert (code, out, len(err.splitlines())) == (2, "", 1)
+        assert option in err
+
+
+def test_a_statement_comes_as_an_argument_from_a_file_or_from_stdin(
+    store: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    question = "select experiment from runs where seed = $seed"
+    file = store / "q.sql"
+    file.write_text(question + ";\n")
+    words = ("--store", store, "--format", "csv", "--param", "seed=1")
+    expected = (0, "experiment\ne1\n", "")
+    assert run("sql", question, *words) == expected
+    assert run("sql", "-f", file, *words) == expected
+    assert run("-f", file, *words, "sql") == expected
+    for place in ((), ("-",)):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(question))
+        assert run("sql", *place, *words) == expected
+    assert run("sql", question, "-f", file, *words)[0] == 2
+    assert "no such file" in run("sql", "-f", store / "none.sql", *words)[2].lower()
+
+
+def test_parameters_are_values_by_their_looks(store: Path, run: Run) -> None:
+    question = "select typeof($a) as a, typeof($b) as b, $c as c, $d as d"
+    words = ("--param", "a=1", "--param", "b=1.5", "--param", 'c="1"', "--param", "d=x = 'y'")
+    out = run("sql", question, *words, "--store", store, "--format", "json")[1]
+    assert json.loads(out) == [{"a": "INTEGER", "b": "DOUBLE", "c": "1", "d": "x = 'y'"}]
+
+
+@pytest.mark.parametrize("words", [("a",), ("=1",), ("a b=1",), ("a=1", "--param", "a=2"), ("b=1",)])
+def test_a_wrong_parameter_is_one_sentence(words: tuple[str, ...], store: Path, run: Run) -> None:
+    code, out, err = run("sql", "select $a as a", "--param", *words, "--store", store)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+
+
+def test_limit_gives_the_first_rows_and_ends_what_is_left(store: Path, run: Run) -> None:
+    endless = "from range(100000000000)"
+    assert run("sql", endless, "--limit", 2, "--store", store, "--format", "csv") == (0, "range\n0\n1\n", "")
+
+
+def test_a_memory_limit_ends_a_query_in_one_sentence(store: Path, run: Run) -> None:
+    greedy = "select count(*) from (select distinct range || 'x' from range(30000000))"
+    code, out, err = run("sql", greedy, "--memory-limit", "100MB", "--store", store)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "memory" in err.lower()
+    assert run("sql", greedy, "--memory-limit", "lots", "--store", store)[0] == 2
