@@ -64,7 +64,7 @@ def _condition(cycles: Columns, name: str, position: int) -> dict[str, Any]:
     return row
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_run() -> Callable[..., str]:
     """Publish an ordinary run from plain columns and return its id.
 

@@ -17,6 +17,17 @@ def notes(root, start, **options):
     return [note for note in said if note.startswith(start)]
 
 
+@pytest.fixture(scope="module")
+def said(tmp_path_factory, make_run):
+    """Publish every planted run once, judge each by itself, and return its notes by the name of its cause."""
+    root = tmp_path_factory.mktemp("planted")
+    for name, run in PLANTED.items():
+        make_run(root, experiment=name, **run)
+    with open_catalog(root) as catalog:
+        found = dict(zip(PLANTED, judge(catalog, by="run_id"), strict=True))
+    return lambda cause, start: [note for note in found[cause].notes if note.startswith(start)]
+
+
 def wall(ms):
     return {"wall_ns": [int(1e6 * each) for each in ms]}
 
@@ -25,57 +36,75 @@ def noise(scale, seed=1):
     return scale * np.random.default_rng(seed).normal(size=N)
 
 
-@pytest.mark.parametrize(
-    ("spread", "load", "answer"),
-    [
-        (np.ones(N), np.minimum(np.arange(N), N / 3), "yes"),
-        (np.linspace(0.2, 4, N) ** 2, np.minimum(np.arange(N), N / 3), "no"),
-        (np.ones(N), np.arange(N) ** 2 / N, "cannot be told"),
-    ],
-    ids=["both settle", "spread goes on", "load goes on"],
-)
-def test_h1_the_spread_levels_off_once_load_does(tmp_path, make_run, spread, load, answer):
+def loaded(spread, load):
     cpu = (30 + load / 10 + noise(0.5, seed=2)).tolist()
     system = {"cycle": range(N), "t_ns": [10**9 * (i + 1) for i in range(N)], "cpu_percent": cpu}
-    make_run(tmp_path, cycles=wall(50 + spread * noise(1.0)), probes={"system": system})
-    [note] = notes(tmp_path, "side prediction, h1")
+    return {"cycles": wall(50 + spread * noise(1.0)), "probes": {"system": system}}
+
+
+def paused(rise):
+    pause = [int(1e6 * (5 + rise * i / N + e)) if i % 7 == 0 else 0 for i, e in enumerate(noise(0.2))]
+    return {"cycles": {**wall([20.0] * N), "gc_ns": pause}}
+
+
+def growing(curve):
+    rss = [int(MIB * (50 + 200 * curve(i / N))) for i in range(N)]
+    memory = {"cycle": range(N), "t_ns": [10**9 * (i + 1) for i in range(N)], "rss_bytes": rss}
+    return {"cycles": wall([20.0] * N), "probes": {"memory": memory}}
+
+
+SETTLING = np.minimum(np.arange(N), N / 3)
+PLANTED = {
+    "both settle": loaded(np.ones(N), SETTLING),
+    "spread goes on": loaded(np.linspace(0.2, 4, N) ** 2, SETTLING),
+    "load goes on": loaded(np.ones(N), np.arange(N) ** 2 / N),
+    **{f"pauses {rise:+}": paused(rise) for rise in (2.0, 0.0, -2.0)},
+    "a line": {"cycles": wall(20 + np.linspace(0, 12, N) + noise(0.01))},
+    "a jump": {"cycles": wall(20 + 12.0 * (np.arange(N) > 560) + noise(0.01))},
+    "no rise": {"cycles": wall(np.full(N, 20.0) + noise(0.01))},
+    # A noise-free t² gains 1/16, between 0.05 and 0.1.
+    "between": growing(lambda t: t**2),
+    "straight": growing(lambda t: t),
+    "clear": growing(lambda t: 1 - np.exp(-5 * t)),
+}
+
+
+@pytest.mark.parametrize(
+    ("cause", "answer"),
+    [("both settle", "yes"), ("spread goes on", "no"), ("load goes on", "cannot be told")],
+)
+def test_h1_the_spread_levels_off_once_load_does(said, cause, answer):
+    [note] = said(cause, "side prediction, h1")
     assert f"levels off once load does: {answer}, cpu × " in note
     assert ("load still rises" in note) == (answer == "cannot be told")
 
 
-@pytest.mark.parametrize(("rise", "answer"), [(2.0, "yes"), (0.0, "no"), (-2.0, "no")])
-def test_h2_the_collectors_pauses_lengthen(tmp_path, make_run, rise, answer):
-    pause = [int(1e6 * (5 + rise * i / N + e)) if i % 7 == 0 else 0 for i, e in enumerate(noise(0.2))]
-    make_run(tmp_path, cycles={**wall([20.0] * N), "gc_ns": pause})
-    [note] = notes(tmp_path, "side prediction, h2")
+@pytest.mark.parametrize(
+    ("cause", "answer"), [("pauses +2.0", "yes"), ("pauses +0.0", "no"), ("pauses -2.0", "no")]
+)
+def test_h2_the_collectors_pauses_lengthen(said, cause, answer):
+    [note] = said(cause, "side prediction, h2")
     assert f"the collector's pauses lengthen: {answer}, ρ = " in note
     assert "n = 86" in note
 
 
 @pytest.mark.parametrize(
-    ("times", "answer"),
+    ("cause", "answer"),
     [
-        (20 + np.linspace(0, 12, N), "yes, 0.02 ms × 600 = 12 ms"),
-        (20 + 12.0 * (np.arange(N) > 560), "no, "),
-        (np.full(N, 20.0), "cannot be told, cycle time does not rise"),
+        ("a line", "yes, 0.02 ms × 600 = 12 ms"),
+        ("a jump", "no, "),
+        ("no rise", "cannot be told, cycle time does not rise"),
     ],
-    ids=["a line", "a jump", "none"],
 )
-def test_h5_slope_times_cycles_is_the_slow_down(tmp_path, make_run, times, answer):
-    make_run(tmp_path, cycles=wall(times + noise(0.01)))
-    [note] = notes(tmp_path, "side prediction, h5")
+def test_h5_slope_times_cycles_is_the_slow_down(said, cause, answer):
+    [note] = said(cause, "side prediction, h5")
     assert f"total slow-down of a cycle: {answer}" in note
 
 
-@pytest.mark.parametrize(("bend", "said"), [(1.0, 1), (0.0, 0), (-5.0, 0)], ids=["between", "line", "clear"])
-def test_the_zone_that_some_protocols_leave_undecided_is_named(tmp_path, make_run, bend, said):
-    # A noise-free t² gains 1/16, between 0.05 and 0.1.
-    curve = {1.0: lambda t: t**2, 0.0: lambda t: t, -5.0: lambda t: 1 - np.exp(-5 * t)}[bend]
-    rss = [int(MIB * (50 + 200 * curve(i / N))) for i in range(N)]
-    memory = {"cycle": range(N), "t_ns": [10**9 * (i + 1) for i in range(N)], "rss_bytes": rss}
-    make_run(tmp_path, cycles=wall([20.0] * N), probes={"memory": memory})
-    found = notes(tmp_path, "some protocols leave 0.05 < ΔR² < 0.1 undecided, h2")
-    assert len(found) == said
+@pytest.mark.parametrize(("cause", "n"), [("between", 1), ("straight", 0), ("clear", 0)])
+def test_the_zone_that_some_protocols_leave_undecided_is_named(said, cause, n):
+    found = said(cause, "some protocols leave 0.05 < ΔR² < 0.1 undecided, h2")
+    assert len(found) == n
     assert all(note.endswith("yes, ΔR² = 0.0623") or "ΔR² = 0.062" in note for note in found)
 
 
@@ -112,25 +141,21 @@ def test_by_run_each_judgement_has_its_own_asides(tmp_path, make_run):
     )
 
 
-@pytest.mark.parametrize("length", range(1, 13))
-def test_a_run_of_any_length_is_judged_in_every_version(length, tmp_path, make_run):
-    cycles = {"cycle": list(range(length)), "wall_ns": [1_000_000 * (k + 1) for k in range(length)]}
+def short(length):
+    """Return a run of ``length`` cycles in which everything rises."""
+    wall_ns = [1_000_000 * (k + 1) for k in range(length)]
+    at = {"cycle": range(length), "t_ns": wall_ns}
     probes = {
-        "system": {
-            "cycle": cycles["cycle"],
-            "t_ns": cycles["wall_ns"],
-            "cpu_percent": [float(k) for k in range(length)],
-        },
-        "memory": {
-            "cycle": cycles["cycle"],
-            "t_ns": cycles["wall_ns"],
-            "rss_bytes": [k * k for k in range(length)],
-        },
+        "system": {**at, "cpu_percent": [float(k) for k in range(length)]},
+        "memory": {**at, "rss_bytes": [k * k for k in range(length)]},
     }
-    make_run(
-        tmp_path, cycles=cycles | {"net_ns": cycles["wall_ns"], "t_ns": cycles["wall_ns"]}, probes=probes
-    )
+    return {"cycles": {"wall_ns": wall_ns}, "probes": probes}
+
+
+@pytest.mark.parametrize("variant", variants())
+def test_a_run_of_any_length_is_judged_in_every_version(variant, tmp_path, make_run):
+    ids = [make_run(tmp_path, **short(length)) for length in range(1, 13)]
     with open_catalog(tmp_path) as catalog:
-        for variant in variants():
-            document = judge(catalog, variant=variant).to_json()
-            assert len(document["verdicts"]) == 5
+        found = judge(catalog, variant=variant, by="run_id")
+    assert [one.runs for one in found] == [(run_id,) for run_id in ids]
+    assert {len(one.verdicts) for one in found} == {5}

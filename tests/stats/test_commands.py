@@ -22,9 +22,10 @@ A, B = "optimization='unoptimized'", "optimization='cached'"
 Run = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture
-def store(tmp_path, make_run) -> Path:
-    """A store of two replicates of both modes, 40 cycles each."""
+@pytest.fixture(scope="module")
+def store(tmp_path_factory, make_run) -> Path:
+    """A store of two replicates of both modes, 40 cycles each; no command under test writes into it."""
+    root = tmp_path_factory.mktemp("store")
     for mode, wall, calls in (("unoptimized", 4_000_000, 9), ("cached", 1_000_000, 1)):
         for replicate in range(2):
             cycles = {
@@ -34,8 +35,8 @@ def store(tmp_path, make_run) -> Path:
                 "population": [10] * 40,
                 "condition": [name for name in CELLS for _ in range(10)],
             }
-            make_run(tmp_path, experiment="c256", optimization=mode, replicate=replicate, cycles=cycles)
-    return tmp_path
+            make_run(root, experiment="c256", optimization=mode, replicate=replicate, cycles=cycles)
+    return root
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 import jsonschema
@@ -64,29 +65,46 @@ def test_a_tiny_run_decides_nothing_and_says_n(tmp_path, make_run, variant):
             assert n == 0 or f"n = {n}" in run["reason"]
 
 
+@pytest.fixture(scope="module")
+def apart(tmp_path_factory, make_run):
+    """Publish a run of each kind once and return its entries in a version, each run judged by itself."""
+    root = tmp_path_factory.mktemp("apart")
+    silent = {"cycles": {"population": [3, 4, 5, 6, 7, 8]}}
+    make_run(root, experiment="rising", **tiny(9))
+    make_run(root, experiment="silent", **silent)
+    make_run(root, experiment="imported", status="imported", **silent)
+
+    @cache
+    def entries(variant):
+        with open_catalog(root) as catalog:
+            documents = [one.to_json() for one in judge(catalog, variant=variant, by="run_id")]
+        kinds = ("rising", "silent", "imported")
+        return {
+            kind: {e["hypothesis"]: e for e in document["verdicts"]}
+            for kind, document in zip(kinds, documents, strict=True)
+        }
+
+    return entries
+
+
 @pytest.mark.parametrize("variant", variants())
-def test_every_statistic_that_is_found_was_announced(tmp_path, make_run, variant):
-    make_run(tmp_path, **tiny(9))
-    for name, entry in judged(tmp_path, variant).items():
+def test_every_statistic_that_is_found_was_announced(apart, variant):
+    for name, entry in apart(variant)["rising"].items():
         announced = criterion(name, variant).statistics
         assert entry["statistics"].keys() <= set(announced)
         assert variant != PROTOCOL or list(entry["statistics"]) == list(announced)
 
 
 @pytest.mark.parametrize("variant", variants())
-def test_a_run_without_any_signal_is_untestable_for_all(tmp_path, make_run, variant):
-    make_run(tmp_path, cycles={"population": [3, 4, 5, 6, 7, 8]})
-    for entry in judged(tmp_path, variant).values():
+def test_a_run_without_any_signal_is_untestable_for_all(apart, variant):
+    for entry in apart(variant)["silent"].values():
         assert entry["verdict"] == "UNTESTABLE"
         assert entry["reason"].startswith("no "), entry["reason"]
 
 
 @pytest.mark.parametrize("variant", variants())
-def test_of_an_imported_run_the_file_is_said_not_to_hold_a_signal(tmp_path, make_run, variant):
-    make_run(tmp_path, status="imported", cycles={"population": [3, 4, 5, 6, 7, 8]})
-    for entry in judged(tmp_path, variant).values():
-        assert "the probe" not in entry["reason"]
-        assert "sensor" not in entry["reason"]
+def test_of_an_imported_run_the_file_is_said_not_to_hold_a_signal(apart, variant):
+    for entry in apart(variant)["imported"].values():
         assert entry["reason"].endswith("was recorded (the imported file does not hold it)")
 
 
