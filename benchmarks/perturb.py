@@ -10,13 +10,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks.document import ROOT, Goal, Measured, Skipped, compared, valued
+from benchmarks.document import ROOT, Goal, Measured, Result, Skipped, compared
 from benchmarks.measuring import interleaved
 from benchmarks.peers.own_rows import RUN_ID, driftlab
 from benchmarks.peers.steady import CPU
@@ -24,7 +24,11 @@ from benchmarks.peers.trackers import timed
 from store import open_catalog
 
 WITHIN: Final = 1.05
-SLOWEST: Final = "select quantile_cont(wall_ns, 0.999) / 1e6 as p999 from cycles"
+SLOWEST: Final = """
+-- one row: the time that one cycle in a thousand exceeds, with and without waiting for a CPU [ms]
+select quantile_cont(wall_ns, 0.999) / 1e6 as wall, quantile_cont(wall_ns - runq_ns, 0.999) / 1e6 as running
+from cycles
+"""
 
 READER: Final = """
 import os, sys
@@ -54,24 +58,24 @@ def measure(*, quick: bool, seed: int) -> Measured:
     if not others:
         return Measured([], [Skipped("perturb", "it needs a second CPU to disturb from, on Linux")])
     cycles = 2_000 if quick else 6_000
+    running: dict[str, list[float]] = {"alone": [], "watched": []}
+
+    def block(name: str) -> float:
+        slowest = _slowest_ms(cycles, Path(scratch) / name, kept if name == "watched" else None, others)
+        running[name].append(slowest["running"])
+        return slowest["wall"]
+
     with tempfile.TemporaryDirectory(prefix="perturb-") as scratch:
         kept = _spool(Path(scratch))
-        blocks: dict[str, Callable[[], float]] = {
-            "alone": partial(_slowest_ms, cycles, Path(scratch) / "alone", None, []),
-            "watched": partial(_slowest_ms, cycles, Path(scratch) / "watched", kept, others),
-        }
-        found = interleaved(blocks, 5 if quick else 25, seed=seed)
-    pair = ("watched", found["watched"]), ("alone", found["alone"])
-    return Measured(
-        [
-            compared("p999_watched_over_alone", *pair, unit="ms", goal=Goal("<=", WITHIN), seed=seed),
-            *(
-                valued(f"p999_{name}", (name, values), unit="ms", reason="cycles of 1 ms", seed=seed)
-                for name, values in pair
-            ),
-        ],
-        [],
-    )
+        blocks: dict[str, Callable[[], float]] = {name: partial(block, name) for name in running}
+        walls = interleaved(blocks, 5 if quick else 25, seed=seed)
+    return Measured([*_results("p999", walls, seed), *_results("p999_without_run_queue", running, seed)], [])
+
+
+def _results(name: str, found: Mapping[str, Sequence[float]], seed: int) -> Iterator[Result]:
+    watched, alone = (("watched", found["watched"]), ("alone", found["alone"]))
+    goal = Goal("<=", WITHIN)
+    yield compared(f"{name}_watched_over_alone", watched, alone, unit="ms", goal=goal, seed=seed)
 
 
 def _spool(scratch: Path) -> Path:
@@ -80,8 +84,8 @@ def _spool(scratch: Path) -> Path:
     return scratch / "kept" / "spool" / RUN_ID
 
 
-def _slowest_ms(cycles: int, store: Path, kept: Path | None, others: list[int]) -> float:
-    """Return the time that one cycle in a thousand exceeds."""
+def _slowest_ms(cycles: int, store: Path, kept: Path | None, others: list[int]) -> dict[str, float]:
+    """Return the times that one cycle in a thousand exceeds."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-P", "-m", "benchmarks.peers.steady", str(cycles), str(store)]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
@@ -92,7 +96,7 @@ def _slowest_ms(cycles: int, store: Path, kept: Path | None, others: list[int]) 
     if process.returncode:
         raise ChildProcessError(f"the loop ended with status {process.returncode}; see its message above")
     with open_catalog(store) as catalog:
-        slowest = float(catalog.query(SLOWEST)[0]["p999"])
+        slowest: dict[str, float] = catalog.query(SLOWEST)[0]
     shutil.rmtree(store)
     return slowest
 
