@@ -29,9 +29,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words and words[0] in ("-h", "--help"):
         sys.stdout.write(USAGE)
         return 0
-    if not words or words[0] not in COMMANDS:
-        found = words[0] if words else "nothing"
-        sys.stderr.write(f"driftlab: {found} is no command; give one of {', '.join(COMMANDS)}\n")
+    if not words:
+        sys.stderr.write(USAGE)
+        return 2
+    if words[0] not in COMMANDS:
+        sys.stderr.write(f"driftlab: {words[0]} is no command; give one of {', '.join(COMMANDS)}\n")
         return 2
     # Imported here: `driftlab store sql` must not wait for Hydra and SciPy.
     command = importlib.import_module(COMMANDS[words[0]])

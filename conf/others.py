@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from probes import ownership
 from store import adopt, open_catalog
 from store.commandline import note
 
-Row = dict[str, Any]
+Row = Mapping[str, Any]
 STARTING_S = 0.05
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TextIO
 
 from conf.compose import ConfigurationError
+from conf.hints import in_store, program, run_again
 from conf.jobs import Job, store_root, thresholds
 from conf.summary import section
 from stats import compare, judge, synergy
@@ -17,7 +17,6 @@ from store.catalog import Catalog, open_catalog
 
 RECORDED = "status = 'imported'"
 DECIDED = {"VALIDATED", "REFUTED", "SUPPORTED", "ELIMINATED"}
-LAST = "python run.py experiment=phase2"
 PRELIMINARY = (
     "Preliminary: these runs were recorded before the question was asked, so nothing was held fixed for it."
 )
@@ -42,7 +41,7 @@ def review(out: TextIO, job: Job) -> None:
         If it selects no run.
     """
     root, where = store_root(job), str(job.config["where"])
-    remedy = f"import recorded files first: python -m store import FILE --store {shlex.quote(str(root))}"
+    remedy = f"import recorded files first: {program('store')} import FILE{in_store(job)}"
     nothing = ConfigurationError(f"{job.experiment} found no run where {where} in {root}; {remedy}")
     if not root.exists():
         raise nothing
@@ -54,17 +53,20 @@ def review(out: TextIO, job: Job) -> None:
         for title, text in _recorded(catalog, ids, thresholds(job)):
             section(out, title, text)
         found = _verdicts(catalog, ids)
+    lines = [
+        _preliminary(found),
+        f"next, the intervention, which decides: {run_again(job, 'phase1b')}",
+        "phase2 is advised only for what that leaves undecided",
+    ]
     section(
-        out,
-        f"{job.experiment}: what {len(ids)} recorded runs decide, and what they leave open",
-        _first(found),
+        out, f"{job.experiment}: what {len(ids)} recorded runs say, and what comes next", "\n".join(lines)
     )
 
 
 def contrasts(
-    catalog: Catalog, ids: Sequence[str], declared: Sequence[Mapping[str, Any]]
+    catalog: Catalog, ids: Sequence[str], declared: Sequence[Mapping[str, Any]], again: str
 ) -> Iterator[Section]:
-    """Yield each declared comparison among the runs ``ids``, then what phases 1A and 1B leave open together."""
+    """Yield each declared comparison among the runs ``ids``, then what they leave open to phase 2, run by ``again``."""
     intervened: dict[str, str] = {}
     if not ids:
         return
@@ -80,7 +82,7 @@ def contrasts(
             intervened |= _outcomes(found)
     if declared:
         recorded = _verdicts(catalog, catalog.select(where=[RECORDED]))
-        yield Section("What is decided, and what is left open", advice(recorded, intervened))
+        yield Section("What is decided, and what is left open", advice(recorded, intervened, again))
 
 
 def _recorded(catalog: Catalog, ids: Sequence[str], limits: Mapping[str, Any]) -> Iterator[Section]:
@@ -104,31 +106,32 @@ def _outcomes(found: Comparison) -> Found:
     return {str(row["hypothesis"]): str(row["outcome"]) for row in found.to_json()["elimination"]}
 
 
-def advice(recorded: Found, intervened: Found) -> str:
-    """Return what phases 1A and 1B decide and leave open, and whether phase 2 is for anything."""
-    lines = [_said("phase1b", intervened), _said("phase1a, preliminary,", recorded)]
-    left = sorted(set(_open(recorded)) & set(_open(intervened)))
-    return "\n".join([*lines, _last(left)])
+def advice(recorded: Found, intervened: Found, again: str) -> str:
+    """Return what phase 1B decides, what 1A says of it beforehand, and whether phase 2 is for anything.
 
-
-def _first(recorded: Found) -> str:
+    A preliminary verdict decides nothing: its runs were not made to ask.  ``again`` is the command of phase 2.
+    """
+    left = _open(intervened)
     lines = [
-        _said("phase1a, preliminary,", recorded),
-        "next, the intervention: python run.py experiment=phase1b",
+        f"phase1b decides {_listed(intervened)}; open: {', '.join(left) or 'none'}",
+        _preliminary(recorded),
     ]
-    return "\n".join([*lines, _last(_open(recorded))])
+    if not left:
+        lines.append(
+            "phase2 is not advised: it is for what phases 1A and 1B leave undecided, which is nothing"
+        )
+    else:
+        lines.append(f"phase2 is advised for what is left undecided ({', '.join(left)}): {again}")
+    return "\n".join(lines)
 
 
-def _said(phase: str, found: Found) -> str:
-    decided = ", ".join(f"{name} {found[name]}" for name in sorted(found) if name not in _open(found))
-    return f"{phase} decides {decided or 'nothing'}; open: {', '.join(_open(found)) or 'none'}"
+def _preliminary(recorded: Found) -> str:
+    return f"phase1a finds {_listed(recorded)}; preliminary, so it decides none of them"
+
+
+def _listed(found: Found) -> str:
+    return ", ".join(f"{name} {found[name]}" for name in sorted(set(found) - set(_open(found)))) or "nothing"
 
 
 def _open(found: Found) -> list[str]:
     return sorted(name for name in known() if found.get(name) not in DECIDED)
-
-
-def _last(left: Sequence[str]) -> str:
-    if not left:
-        return "phase2 is not advised: it is for what phases 1A and 1B leave undecided, which is nothing"
-    return f"phase2 is advised for what phases 1A and 1B leave undecided ({', '.join(left)}): {LAST}"

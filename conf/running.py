@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,27 @@ from typing import Any
 import yaml
 
 from conf import phases, summary
-from conf.compose import ConfigurationError, compose_one, composer, leaves
-from conf.jobs import Job, composed_jobs, store_root, thresholds
+from conf.compose import GROUPS, ConfigurationError, compose_one, composer, leaves
+from conf.hints import program, run_again
+from conf.jobs import Identity, Job, composed_jobs, store_root
 from conf.launching import Outcome, Pending, check_writable, pending, run_all
+from conf.others import identity
 from conf.sweep import Sweep, expand
+from conf.words import in_shell
 from store import open_catalog
 from store.commandline import guarded, muted, note
 from store.maintenance import refresh
 
 CONFIRM_ABOVE_S = 3600.0
+WIDTH = 100
+EXAMPLES = """examples, one for each use:
+  a sweep from a configuration:
+    python run.py experiment=demo
+    python run.py -m experiment=smoke replicate=0,1,2 optimization=cached,lightweight
+  ad hoc SQL over its runs:
+    python -m store sql "select optimization, avg(wall_s) from runs group by all"
+  a comparison, for a script to act on:
+    python -m stats compare --a "optimization='cached'" --b "optimization='lightweight'" --fail-if "speedup<1" """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,21 +62,26 @@ def _parser(epilog: str | None) -> argparse.ArgumentParser:
 
 
 def _epilog() -> str:
-    lines = ["experiments (experiment=NAME):"]
     with composer():
-        for name in leaves("experiment"):
-            question = compose_one([f"experiment={name}"]).config["question"]
-            lines.append(f"  {name:<20} {question}")
+        questions = {
+            name: compose_one([f"experiment={name}"]).config["question"] for name in leaves("experiment")
+        }
+    listed = [
+        textwrap.fill(f"  {name:<20} {question}", WIDTH, subsequent_indent=" " * 23)
+        for name, question in questions.items()
+    ]
     groups = [
-        f"  {group:<12} {', '.join(leaves(group))}"
-        for group in ("workload", "optimization", "mechanism", "probe")
+        textwrap.fill(f"  {group:<20} {', '.join(leaves(group))}", WIDTH, subsequent_indent=" " * 23)
+        for group in GROUPS
+        if group != "experiment"
     ]
-    examples = [
-        "examples:",
-        "  python run.py experiment=demo",
-        "  python run.py -m experiment=smoke replicate=0,1,2 optimization=cached,lightweight",
-    ]
-    return "\n".join([*lines, "groups (GROUP=LEAF, probe=[a,b]):", *groups, *examples])
+    return "\n".join(
+        [
+            *("experiments (experiment=NAME):", *listed, ""),
+            *("groups (GROUP=LEAF; mechanism, probe, hypothesis take lists, probe=[a,b]):", *groups, ""),
+            EXAMPLES,
+        ]
+    )
 
 
 def _main(arguments: argparse.Namespace) -> int:
@@ -128,7 +145,7 @@ def _confirm(left: Pending, given: Sequence[str], sweep: Sweep, *, multirun: boo
     config = sweep.lead if sweep.lead["parts"] else longest.config
     kept = [word for word in given if not word.startswith("confirm=")]
     sweeping = ["-m"] if multirun else []
-    scaled = shlex.join(["python", "run.py", *sweeping, *kept, *config["scaled"]])
+    scaled = " ".join([program("run"), *sweeping, *map(in_shell, [*kept, *config["scaled"]])])
     raise ConfigurationError(
         f"{config['name']} will take about {summary.duration(planned)}; "
         f"give confirm=true to run it, or scale it: {scaled}"
@@ -138,21 +155,21 @@ def _confirm(left: Pending, given: Sequence[str], sweep: Sweep, *, multirun: boo
 def _finish(root: Path, jobs: Sequence[Job], outcome: Outcome, sweep: Sweep) -> int:
     """Sum up what is kept, name what failed, and return the exit code."""
     refresh(root, note=note)
-    declared = {job.experiment: thresholds(job) for job in jobs}
     with open_catalog(root) as catalog:
         rows = catalog.runs(outcome.run_ids).to_pylist()
         try:
-            contrasts = list(phases.contrasts(catalog, outcome.run_ids, sweep.lead["comparisons"]))
-            summary.write(sys.stdout, catalog, outcome.run_ids, declared, contrasts)
+            again = run_again(jobs[0], "phase2")
+            contrasts = list(phases.contrasts(catalog, outcome.run_ids, sweep.lead["comparisons"], again))
+            summary.write(sys.stdout, catalog, outcome.run_ids, jobs, contrasts)
             sys.stdout.flush()
         except BrokenPipeError:  # the reader has seen enough; failures still count
             muted(0)
-    failures = [_failure(row) for row in rows if row["status"] != "completed"] + outcome.lost
+    labels = {job.identity: job.label for job in jobs}
+    failures = [_failure(row, labels) for row in rows if row["status"] != "completed"] + outcome.lost
     for failure in failures:
         note(failure)
     return outcome.stopped or (1 if failures else 0)
 
 
-def _failure(row: Mapping[str, Any]) -> str:
-    label = f"{row['experiment']} {row['optimization']} replicate {row['replicate']}"
-    return f"{row['run_id']} ({label}) {row['status']}: {row['error']}"
+def _failure(row: Mapping[str, Any], labels: Mapping[Identity, str]) -> str:
+    return f"{row['run_id']} ({labels[identity(row)]}) {row['status']}: {row['error']}"

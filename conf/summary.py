@@ -1,22 +1,32 @@
-"""What a sweep found: where the time went, verdicts, comparison, synergy, and what to ask next."""
+"""What a command found: where the time went, verdicts, comparison, synergy, what to ask next, and the answer."""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, TextIO
+from collections.abc import Collection, Sequence
+from typing import TextIO
 
-from tabulate import tabulate
-
+from conf import answer, hints
+from conf.groups import Group, Row, grouped, notes, pairs, repeated
+from conf.jobs import Job, thresholds
 from stats import compare, judge, synergy
+from stats.accounts import Level
 from stats.report import comparison_table, synergy_table, verdict_table
+from stats.text import grid, number
 from store.catalog import Catalog
 
-Thresholds = Mapping[str, Mapping[str, Mapping[str, Any]]]
-"""Experiment → hypothesis → threshold → value."""
+DETAILED = 8
+"""Configurations whose verdicts are printed."""
+
+EXPECTED = (
+    "expected is what the study foresaw at full size; found is what these runs show at the size they had"
+)
+LEGEND = (
+    "cpu + run queue + off-CPU = the cycles' time; sampling, gc and our probes lie inside it.  s a run is that of the\n"
+    "whole run, as in speedup: cycles, building what they run on, and readings between them."
+)
 
 ACCOUNTS = """
--- one row per experiment and optimization: how often it sampled, and the shares of its cycles' wall time
+-- one row per configuration: how often it sampled, and the shares of its cycles' wall time
 with run_totals as (
     select
         run_id,
@@ -34,27 +44,20 @@ with run_totals as (
 )
 select
     experiment,
-    optimization,
-    count(*) as runs,
-    sum(cycles)::bigint as cycles,
-    avg(calls) as "sampling calls a run",
-    avg(wall_ns) / 1e9 as "wall s a run",
+    config_id,
+    avg(wall_s) as "s a run",
+    avg(wall_ns) / 1e9 as "s in cycles",
+    avg(calls) as "calls a run",
     100 * sum(cpu_ns) / sum(wall_ns) as "cpu %",
     100 * sum(runq_ns) / sum(wall_ns) as "run queue %",
     100 * sum(offcpu_ns) / sum(wall_ns) as "off-CPU %",
-    100 * sum(sampling_ns) / sum(wall_ns) as "in sampling calls %",
-    100 * sum(gc_ns) / sum(wall_ns) as "in gc %",
-    100 * sum(probe_ns) / sum(wall_ns) as "in our probes %"
+    100 * sum(sampling_ns) / sum(wall_ns) as "sampling %",
+    100 * sum(gc_ns) / sum(wall_ns) as "gc %",
+    100 * sum(probe_ns) / sum(wall_ns) as "probes %"
 from run_totals
 join runs using (run_id)
-group by experiment, optimization
-order by experiment, min(run_id)
+group by experiment, config_id
 """
-
-CYCLE_TIMES = (
-    "select experiment, optimization, condition, avg(net_ns) / 1e6 as cycle_ms "
-    "from cycles join runs using (run_id) group by all order by all"
-)
 
 
 def duration(seconds: float) -> str:
@@ -69,36 +72,31 @@ def write(
     out: TextIO,
     catalog: Catalog,
     run_ids: Sequence[str],
-    declared: Thresholds,
+    jobs: Sequence[Job],
     contrasts: Collection[tuple[str, str]] = (),
 ) -> None:
-    """Write the summary of the runs ``run_ids`` of one command to ``out``.
+    """Write the summary of the runs ``run_ids`` of ``jobs`` to ``out``.
 
-    ``declared`` holds the experiments, and the thresholds that each declares for its hypotheses; ``contrasts`` are
-    sections that take the place of the comparison of an experiment's two modes.
+    ``contrasts`` are sections that take the place of the comparison of an experiment's two modes.
     """
-    rows = catalog.runs(list(run_ids)).to_pylist() if run_ids else []
-    if not any(row["n_cycles"] for row in rows):
+    groups = grouped(catalog.runs(list(run_ids)).to_pylist() if run_ids else [], jobs)
+    if not groups:
         out.write("No run recorded a cycle; there is nothing to judge.\n")
         return
-    section(out, "Where the time went", _accounts(catalog, run_ids))
-    for experiment, thresholds in declared.items():
-        of = [row for row in rows if row["experiment"] == experiment and row["n_cycles"]]
-        completed = [row for row in of if row["status"] == "completed"]
-        modes = list(dict.fromkeys(row["optimization"] for row in of))
-        for mode in modes:
-            ids = [row["run_id"] for row in of if row["optimization"] == mode]
-            judgement = judge(catalog, runs=ids, thresholds=thresholds, across=True)
-            section(out, f"{experiment}, {mode}: verdicts", verdict_table(judgement))
-        if not contrasts and len({row["optimization"] for row in completed}) == 2:
-            title = f"{experiment}: {modes[0]} (A) against {modes[1]} (B)"
-            section(out, title, _comparison(catalog, completed, modes))
-        factorial = synergy(catalog, runs=[row["run_id"] for row in of], across=True)
-        if factorial.entries:
-            section(out, f"{experiment}: synergy of the factorial", synergy_table(factorial))
+    twice = repeated(groups, catalog.runs().to_pylist())
+    section(out, "Where the time went", _times(catalog, groups, twice))
+    levels = _verdicts(out, catalog, groups)
+    found = [] if contrasts else _comparisons(out, catalog, groups, levels)
+    _synergies(out, catalog, groups)
     for title, text in contrasts:
         section(out, title, text)
-    _where_and_next(out, catalog, rows)
+    kept = sum(len(group.rows) for group in groups)
+    title = f"{kept} run{'s' * (kept != 1)} kept in {catalog.root}; ask next"
+    section(out, title, "\n".join(hints.next_commands(catalog, groups, latest=bool(twice))))
+    if not contrasts:
+        said = found or [answer.spent(group.label, levels[group.label]) for group in groups[:DETAILED]]
+        questions = dict.fromkeys(group.job.config["question"] for group in groups)
+        section(out, "Answer", "\n".join([*filter(None, questions), *(f"{line}." for line in said)]))
 
 
 def section(out: TextIO, title: str, text: str) -> None:
@@ -106,42 +104,67 @@ def section(out: TextIO, title: str, text: str) -> None:
     out.write(f"\n{title}\n{'-' * len(title)}\n{text.rstrip()}\n")
 
 
-def _accounts(catalog: Catalog, run_ids: Sequence[str]) -> str:
-    rows = catalog.query(ACCOUNTS, runs=list(run_ids))
-    return tabulate(rows, headers="keys", floatfmt=".4g", intfmt=",", missingval="-")
+def _times(catalog: Catalog, groups: Sequence[Group], twice: int) -> str:
+    ids = [run_id for group in groups for run_id in group.run_ids]
+    found = {(row["experiment"], row["config_id"]): row for row in catalog.query(ACCOUNTS, runs=ids)}
+    rows = [_time(group, found[group.experiment, group.config_id]) for group in groups]
+    said = notes(groups)
+    if twice:
+        said.append(
+            f"{twice} of these runs are in the store more than once: --latest takes the newest of each"
+        )
+    return "\n".join([grid(rows, "table"), "", LEGEND, *(f"note: {note}" for note in said)])
 
 
-def _comparison(catalog: Catalog, rows: Sequence[dict[str, Any]], modes: Sequence[str]) -> str:
-    a, b = (_predicate(catalog, [row for row in rows if row["optimization"] == mode]) for mode in modes)
-    return comparison_table(compare(catalog, a=a, b=b, across=True))
+def _time(group: Group, row: Row) -> dict[str, str]:
+    shown = {name: _shown(name, value) for name, value in row.items() if " " in name}
+    return {"runs of": group.label, "n": str(len(group.run_ids)), **shown}
 
 
-def _predicate(catalog: Catalog, rows: Sequence[dict[str, Any]]) -> str:
-    """Return a predicate over ``runs`` that selects just these rows, a short one if the store holds no others."""
-    ids = [row["run_id"] for row in rows]
-    short = f"{_of(rows[0]['experiment'])} and optimization='{rows[0]['optimization']}'"
-    if sorted(catalog.select(where=[short])) == sorted(ids):
-        return short
-    return f"run_id in ({', '.join(map(repr, ids))})"
+def _shown(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    # Adding 0.0 takes the sign off a residual that rounds to nothing.
+    return f"{round(value, 1) + 0.0:.1f}" if name.endswith("%") else number(value, 3)
 
 
-def _of(experiment: str) -> str:
-    return "experiment='{}'".format(experiment.replace("'", "''"))
+def _verdicts(out: TextIO, catalog: Catalog, groups: Sequence[Group]) -> dict[str, Level]:
+    """Write the verdicts on each configuration; return where each spent its time."""
+    levels = {}
+    for at, group in enumerate(groups):
+        judgement = judge(catalog, runs=group.run_ids, thresholds=thresholds(group.job))
+        levels[group.label] = judgement.level
+        if at < DETAILED:
+            expected = f"\n{EXPECTED}" if at == 0 and group.job.config["expected"] else ""
+            section(out, f"{group.label}: verdicts", verdict_table(judgement) + expected)
+    if len(groups) > DETAILED:
+        left = ", ".join(group.label for group in groups[DETAILED:])
+        section(out, f"Verdicts on {len(groups) - DETAILED} more", f"{left}: the commands below show them")
+    return levels
 
 
-def _where_and_next(out: TextIO, catalog: Catalog, rows: Sequence[dict[str, Any]]) -> None:
-    where = _of(rows[0]["experiment"])
-    modes = list(dict.fromkeys(r["optimization"] for r in rows if r["experiment"] == rows[0]["experiment"]))
-    commands = [
-        f'python -m store sql "{CYCLE_TIMES}" --where "{where}"',
-        f'python -m stats verdict --where "{where}" --by run_id --format json',
-    ]
-    if len(modes) == 2:
-        a, b = (f"{where} and optimization='{mode}'" for mode in modes)
-        commands.append(f'python -m stats compare --a "{a}" --b "{b}"')
-    else:
-        commands.append(f"python -m store export {rows[0]['run_id']} --out run.json")
-    commands = [f"{command} --store {shlex.quote(str(catalog.root))}" for command in commands]
-    section(
-        out, f"{len(rows)} run{'s' * (len(rows) != 1)} kept in {catalog.root}; ask next", "\n".join(commands)
-    )
+def _comparisons(
+    out: TextIO, catalog: Catalog, groups: Sequence[Group], levels: dict[str, Level]
+) -> list[str]:
+    """Write a comparison of each two modes; return what came of each, in a sentence."""
+    said = []
+    for a, b in pairs(groups):
+        one, other = (hints.selecting(catalog, [group], group.whole) for group in (a, b))
+        found = compare(catalog, a=one, b=other, runs=[*a.whole, *b.whole])
+        section(out, f"{a.name}: {a.mode} (A) against {b.mode} (B)", comparison_table(found))
+        before = ", ".join([*a.variant, str(a.mode)])
+        change = answer.changed(str(b.mode), found.to_json())
+        said.append(f"{answer.spent(before, levels[a.label])}; {change}")
+    return said
+
+
+def _synergies(out: TextIO, catalog: Catalog, groups: Sequence[Group]) -> None:
+    """Write the synergy of each factorial, whose conditions a sweep may have split over its runs."""
+    factorials: dict[str, list[str]] = {}
+    for group in groups:
+        apart = [word for word in group.variant if not word.startswith("conditions=")]
+        factorials.setdefault(", ".join([group.experiment, *apart]), []).extend(group.run_ids)
+    for name, ids in factorials.items():
+        factorial = synergy(catalog, runs=ids)
+        if factorial.entries:
+            section(out, f"{name}: synergy of the factorial", synergy_table(factorial))

@@ -74,10 +74,14 @@ def test_a_factorial_of_more_factors_has_every_cell_once(experiment, cells):
 
 
 @pytest.mark.usefixtures("hydra")
-def test_phase2_reads_all_that_a_hypothesis_asks_for_by_cycles_or_at_each():
-    for job in jobs("experiment=phase2"):
-        assert set(job.config["probe"]) == {"memory", "garbage", "system", "latency", "thermal", "pymalloc"}
-        assert all(probe["every_cycles"] <= 5 for probe in job.config["probe"].values())
+def test_phase2_reads_every_probe_that_is_not_opt_in():
+    opt_in = {leaf for leaf in leaves("probe") if "Opt-in" in (ROOT / "probe" / f"{leaf}.yaml").read_text()}
+    assert "trace" in opt_in
+    (job,) = jobs("experiment=phase2", "replicate=0")
+    probes = job.config["probe"]
+    assert set(probes) == set(leaves("probe")) - opt_in
+    deciding = ("memory", "garbage", "system", "latency", "thermal", "pymalloc")
+    assert all(probes[name]["every_cycles"] <= 5 for name in deciding)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +121,7 @@ def test_phase1a_without_recorded_runs_names_the_command_that_imports(made, tmp_
     assert main(["experiment=phase1a", f"store.root='{root}'"]) == 2
     refused = capsys.readouterr().err
     assert "status = 'imported'" in refused
-    assert f"python -m store import FILE --store '{root}'" in refused
+    assert f'python -m store import FILE --store "{root}"' in refused
     assert root.exists() == made
 
 
@@ -132,9 +136,9 @@ def test_phase1a_judges_what_is_recorded_and_starts_nothing(make_run, tmp_path, 
     assert "c255: verdicts" in printed
     assert "c256: verdicts" in printed
     assert "mine" not in printed
-    assert "phase1a, preliminary, decides h5 VALIDATED; open: h1, h2, h3, h4" in printed
-    assert "python run.py experiment=phase1b" in printed
-    assert "phase2 is advised for what phases 1A and 1B leave undecided (h1, h2, h3, h4)" in printed
+    assert "phase1a finds h5 VALIDATED; preliminary, so it decides none of them" in printed
+    assert f"which decides: python run.py experiment=phase1b store.root={tmp_path}" in printed
+    assert "phase2 is advised only for what that leaves undecided" in printed
     assert not (tmp_path / "spool").exists()
 
 
@@ -151,18 +155,27 @@ def test_a_comparison_is_among_the_runs_of_the_command_and_names_its_caveat(make
     make_run(tmp_path, experiment="a", cycles={"wall_ns": [10**9] * 9})
     declared = [{"a": "experiment = 'a'", "b": "experiment = 'b'", "caveat": "confounded with the moon"}]
     with open_catalog(tmp_path) as catalog:
-        contrast, left_open = phases.contrasts(catalog, ids, declared)
-        missing = next(phases.contrasts(catalog, ids[:1], declared))
+        contrast, left_open = phases.contrasts(catalog, ids, declared, "again")
+        missing = next(phases.contrasts(catalog, ids[:1], declared, "again"))
     assert "confounded with the moon" in contrast.title
     assert "A = experiment = 'a' (run " in contrast.text
     assert "phase1b decides nothing; open: h1, h2, h3, h4, h5" in left_open.text
     assert "cannot be compared" in missing.text
 
 
-def test_phase2_is_not_advised_where_nothing_is_open():
+def test_phase2_is_advised_for_what_the_intervention_leaves_open():
     everything = dict.fromkeys(("h1", "h2", "h3", "h4", "h5"), "ELIMINATED")
-    assert "phase2 is not advised" in phases.advice({}, everything)
-    assert "(h4)" in phases.advice({"h1": "REFUTED"}, {**everything, "h4": "UNDECIDED"})
+    assert "phase2 is not advised" in phases.advice({}, everything, "again")
+    advised = phases.advice({"h1": "REFUTED"}, {**everything, "h4": "UNDECIDED"}, "again")
+    assert "left undecided (h4): again" in advised
+
+
+def test_a_preliminary_verdict_decides_nothing():
+    found = {"h1": "REFUTED", "h4": "UNTESTABLE"}
+    advised = phases.advice(found, {"h2": "SUPPORTED", "h1": "UNDECIDED"}, "again")
+    assert "phase1b decides h2 SUPPORTED; open: h1, h3, h4, h5" in advised
+    assert "phase1a finds h1 REFUTED; preliminary" in advised
+    assert "left undecided (h1, h3, h4, h5)" in advised
 
 
 READINGS = """
@@ -207,7 +220,8 @@ def check_signals(store):
 
 
 def test_a_short_phase2_reads_every_signal(tmp_path):
-    size = ["cycles=10", "workload.max_agents=6", "blocking_interval_s=0.002", "replicate=0"]
+    size = ["cycles=30", "conditions=[OFF-OFF]", "workload.max_agents=3", "blocking_interval_s=0.002"]
+    size.append("replicate=0")
     finished("experiment=phase2", *size, "optimization.persist=none", store=tmp_path)
     check_signals(tmp_path)
 
