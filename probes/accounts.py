@@ -12,18 +12,14 @@ told (paravirtual steal time), it is in neither clock, and so in ``offcpu_ns`` w
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import time
 from collections.abc import Callable
 from operator import sub
 from pathlib import Path
-from typing import NamedTuple
-
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
+from typing import Any, NamedTuple
 
 from probes.meters import Meters
 from probes.protocols import Value
@@ -49,6 +45,15 @@ A plain tuple: a ``NamedTuple`` takes 0.3 us longer to make, once a cycle."""
 MEASURED = 3 + len(COUNTS)
 """Of a boundary's entries those that are accounts."""
 
+
+def _resource() -> Any:
+    try:
+        return importlib.import_module("resource")
+    except ImportError:  # Windows
+        return None
+
+
+resource = _resource()
 RUSAGE_THREAD: int = getattr(resource, "RUSAGE_THREAD", 0)
 getrusage: Callable[[int], tuple[float, ...]] = getattr(resource, "getrusage", lambda _: (0.0,) * 16)
 
@@ -140,12 +145,16 @@ def peak_rss_bytes() -> int:
         with open("/proc/self/status", encoding="ascii", errors="replace") as status:
             return next(1024 * int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
     except (OSError, StopIteration, ValueError):
-        if sys.platform == "win32":
+        if resource is None:
             import psutil  # only where the standard library has no answer
 
-            return int(psutil.Process().memory_info().peak_wset)
+            return int(_peak(psutil.Process().memory_info()))
         unit = 1 if sys.platform == "darwin" else 1024
-        return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return int(unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def _peak(memory: Any) -> int:
+    return int(getattr(memory, "peak_wset", memory.rss))
 
 
 def _linux(meters: Meters, schedstat: int) -> Callable[[], Boundary]:
@@ -217,4 +226,7 @@ def _threads() -> int | None:
     except OSError:
         import psutil  # only where the system has no such directory
 
-        return int(psutil.Process().num_threads())
+        try:
+            return int(psutil.Process().num_threads())
+        except psutil.Error:
+            return None

@@ -171,8 +171,8 @@ class Cycles:
     def last(self) -> tuple[int, int | None, int]:
         """Return the wall clock, the CPU clock and the time waited at the last record."""
         mask, values = self._last()
-        waited: bytes = values[4]
-        return values[2], values[3] if mask & _CPU_BIT else None, int((waited.split() or [b"0"] * 2)[1])
+        waited = values[4].split()
+        return values[2], values[3] if mask & _CPU_BIT else None, int(waited[1]) if len(waited) > 1 else 0
 
     def lengths_ns(self) -> list[int]:
         """Return how long the cycles of this segment took."""

@@ -90,6 +90,8 @@ class Recorder:
             Reader(name, probe, streams[f"probe_{name}"], first_cycle=first_cycle)
             for name, probe in probes.items()
         ]
+        for probe in probes.values():
+            getattr(probe, "started", lambda _origin_ns: None)(self._origin_ns)
         self._accounts = Accounts(meters)
         self._cycles = Cycles(self._accounts, meters, streams["cycles"], self._rarely)
         self._windows = Windows(streams["windows"], self._origin_ns)
@@ -101,11 +103,11 @@ class Recorder:
         # The clock of the rates: perf_counter_ns less the time in which no cycle ran.
         self._idle_ns = 0
         self._ended_ns = 0
+        for probe in probes.values():
+            getattr(probe, "started", lambda _origin_ns: None)(self._origin_ns)
         self._ledger = ledger.Ledger(self._cycles, portable=self._portable)
         if accounts == "light" and not self._portable:
             self._lighten()
-        for probe in probes.values():
-            getattr(probe, "started", lambda _origin_ns: None)(self._origin_ns)
         _let_children_go(self)
 
     def begin(self, position: int) -> None:
@@ -129,7 +131,8 @@ class Recorder:
     def add_observables(self, columns: Mapping[str, type]) -> None:
         """Take more columns from the next cycle on: its values are the observables so far, then these.
 
-        A segment has one schema, so the rows go on in a new one; the cycles before have NULL there.
+        A segment has one schema, so the rows go on in a new one; the cycles before have NULL there.  An observable
+        of integers given as float goes on as one.
 
         Raises
         ------
@@ -299,12 +302,14 @@ class Recorder:
 
 def _check_observables(taken: Mapping[str, type], columns: Mapping[str, type]) -> None:
     for name, kind in columns.items():
-        if name in taken or name in DERIVED:
+        widened = name not in CYCLES and taken.get(name) is int and kind is float
+        if (name in taken and not widened) or name in DERIVED:
             raise ValueError(f"observable {name!r} is a column of cycles already; give it another name")
         if not name.isidentifier() or kind not in (int, float):
             raise ValueError(f"observable {name!r} of type {kind}: expected an identifier, and int or float")
-    if len(taken) + len(columns) > MOST_COLUMNS:
-        raise ValueError(f"{len(taken) + len(columns)} columns of cycles; {MOST_COLUMNS} is the most")
+    wanted = len({**taken, **columns})
+    if wanted > MOST_COLUMNS:
+        raise ValueError(f"{wanted} columns of cycles; {MOST_COLUMNS} is the most")
 
 
 def _let_children_go(recorder: Recorder) -> None:
