@@ -13,7 +13,7 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store import damage, index, manifest, publishing, query, schema
+from store import damage, index, keeping, manifest, publishing, query, schema
 from store import live as spooled
 from store.index import Fleet
 from store.lazy import RunFiles
@@ -22,6 +22,8 @@ from store.notes import matches
 from store.query import Connection, Refused, Rows, Source
 
 KEPT_CONNECTIONS = 8
+WORTH_KEEPING = 100
+"""So many runs that no cache holds take 12 ms to read: then a reader too brings it up to date."""
 
 
 def open_catalog(path: str | PathLike[str], *, live: bool = False, timeout_s: float | None = None) -> Catalog:
@@ -52,7 +54,11 @@ def open_catalog(path: str | PathLike[str], *, live: bool = False, timeout_s: fl
             f"store {root} is not a directory; name another with --store, or run an experiment"
         )
     running = manifest.running_runs(root)  # first: a run published meanwhile is then seen twice, never missed
-    return Catalog(root, index.survey(root), running, live=live, timeout_s=timeout_s)
+    fleet = index.survey(root)
+    if len(fleet.fresh) > WORTH_KEEPING:
+        with suppress(OSError, ValueError):  # a cache: a store that cannot be written is read all the same
+            keeping.keep(root, wait=False)
+    return Catalog(root, fleet, running, live=live, timeout_s=timeout_s)
 
 
 class Catalog:

@@ -21,9 +21,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from store import manifest, notes, schema
+from store import manifest, notes, schema, stamps
 from store.manifest import Manifest
-from store.stamps import HIVE_KEY, Stamp, stamps
+from store.stamps import HIVE_KEY, Stamp
 
 HEAD = "catalog.index.json"
 SEGMENT = "catalog.runs"
@@ -68,17 +68,24 @@ class Fleet:
     """The published runs of a store: what is on disk, what of it is cached, and what had to be read."""
 
     root: Path
-    found: dict[str, Stamp]
+    found: Mapping[str, Stamp]
+    empty: Sequence[str]
     kept: Segments
-    problems: list[str]
-    fresh: dict[str, Manifest]
-    unsure: set[str]
+    problems: list[str] = field(default_factory=list)
+    fresh: dict[str, Manifest] = field(default_factory=dict)
+    unsure: set[str] = field(default_factory=set)
 
     @cached_property
     def table(self) -> pa.Table:
         """Return a row of ``COLUMNS`` per run, oldest first."""
         parts = [self._cached(), rows(list(self.fresh.values()))]
         return ordered(pa.concat_tables(parts))
+
+    @property
+    def others(self) -> list[str]:
+        """Return the directories among the runs that are none, or cannot be read."""
+        kept = {name for runs in self.kept.files.values() for name in runs}
+        return sorted([*self.empty, *(self.found.keys() - kept - self.fresh.keys())])
 
     @property
     def stale(self) -> bool:
@@ -105,14 +112,13 @@ class Fleet:
 
 def survey(root: Path) -> Fleet:
     """Return the published runs of a store; only those that the cache does not hold are read."""
-    found, kept = stamps(root), read(root)
-    known = kept.files.values()
-    if len(known) == 1 and found == next(iter(known)):
-        return Fleet(root, found, kept, [], {}, set())
-    right = {name for runs in known for name, stamp in runs.items() if found.get(name) == stamp}
-    problems: list[str] = []
-    fresh, unsure = _load(root, sorted(found.keys() - right), problems)
-    return Fleet(root, found, kept, problems, fresh, unsure)
+    (found, empty), kept = stamps.listing(root), read(root)
+    fleet = Fleet(root, found, empty, kept)
+    known = list(kept.files.values())
+    if len(known) != 1 or found != known[0]:
+        right = {name for runs in known for name, stamp in runs.items() if found.get(name) == stamp}
+        fleet.fresh, fleet.unsure = _load(root, sorted(found.keys() - right), fleet.problems)
+    return fleet
 
 
 def read(root: Path) -> Segments:
@@ -219,7 +225,7 @@ def conditions(table: pa.Table) -> pa.Table:
 
 
 def _load(root: Path, names: Sequence[str], problems: list[str]) -> tuple[dict[str, Manifest], set[str]]:
-    """Return runs with their layers, and the names of those that are not to be kept: something was wrong."""
+    """Return runs with their layers, and the names of those whose layers cannot all be read."""
     found: dict[str, Manifest] = {}
     unsure: set[str] = set()
     annotated = set(notes.annotated(root)) if names else set()
@@ -232,6 +238,7 @@ def _load(root: Path, names: Sequence[str], problems: list[str]) -> tuple[dict[s
             found[name] = run
         except ValueError as error:
             problems.append(str(error))
+            continue
         if len(problems) > said:
             unsure.add(name)
     return found, unsure

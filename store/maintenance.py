@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from probes import ownership
-from store import foreign, manifest, publishing
+from store import foreign, index, keeping, manifest, publishing
 from store.adopting import adopt
 
 
@@ -65,14 +65,16 @@ def _adopt(root: Path, spool: Path, note: Callable[[str], None]) -> str | None:
 
 
 def refresh_catalog(root: Path, note: Callable[[str], None]) -> None:
-    """Rebuild the foreign clients' catalog if it is missing, stale, moved or corrupt."""
-    runs, problems = manifest.survey(root)
-    for problem in problems:
+    """Rebuild what is derived if it is missing, stale, moved or corrupt."""
+    fleet = index.survey(root)
+    for problem in fleet.problems:
         note(problem)
-    finished = [run for run in runs if run.run["status"] != "running"]
+    if keeping.is_kept(fleet):
+        return
+    for sentence in keeping.damages(fleet):
+        note(sentence)
     try:
-        if not foreign.is_fresh(root, finished):
-            foreign.rebuild(root, finished)
+        keeping.keep(root)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         note(f"{root / foreign.NAME} is not up to date: {reason}")

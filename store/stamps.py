@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 HIVE_KEY = "run_id="
 """What the name of a published run's directory begins with."""
@@ -19,17 +19,22 @@ UNSETTLED = -1
 """In place of a time that may stand for two states."""
 
 
-def stamps(root: Path) -> dict[str, Stamp]:
-    """Return the stamp of every published run by the name of its directory.
+class Listing(NamedTuple):
+    """The stamp of every published run by the name of its directory, and directories that hold none."""
 
-    A run without ``run.json`` is none: it is written last.
-    """
+    found: dict[str, Stamp]
+    empty: list[str]
+
+
+def listing(root: Path) -> Listing:
+    """Look at what lies in a store; a run without ``run.json`` is none: it is written last."""
     layers = _layers(root)
     found: dict[str, Stamp] = {}
+    empty: list[str] = []
     try:
         runs = os.open(root / "runs", os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
-        return found
+        return Listing(found, empty)
     try:
         for name in os.listdir(runs):  # noqa: PTH208 - of a descriptor
             if not name.startswith(HIVE_KEY):
@@ -37,19 +42,17 @@ def stamps(root: Path) -> dict[str, Stamp]:
             try:
                 told = os.stat(f"{name}/run.json", dir_fd=runs)
             except OSError:
+                empty.append(name)
                 continue
             found[name] = [told.st_ino, told.st_mtime_ns, told.st_size, layers.get(name, 0)]
     finally:
         os.close(runs)
-    return found
+    return Listing(found, empty)
 
 
-def settled(found: dict[str, Stamp], now_ns: int) -> dict[str, Stamp]:
-    """Return stamps as they may be kept: one that could stand for two states equals none."""
-    return {
-        name: [*stamp[:3], UNSETTLED if 0 < now_ns - SETTLED_NS < stamp[3] else stamp[3]]
-        for name, stamp in found.items()
-    }
+def kept(stamp: Stamp, *, now_ns: int, sure: bool) -> Stamp:
+    """Return a stamp as it may be kept: one that could stand for two states, or for trouble, equals none."""
+    return stamp if sure and stamp[3] < now_ns - SETTLED_NS else [*stamp[:3], UNSETTLED]
 
 
 def _layers(root: Path) -> dict[str, int]:

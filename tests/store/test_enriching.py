@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from store import damage, enriching, foreign, maintenance, manifest, notes, open_catalog
+from store import damage, enriching, foreign, index, keeping, maintenance, manifest, notes, open_catalog
 from store.__main__ import main
 from store.raw import import_file
 
@@ -53,14 +53,14 @@ def test_a_layer_is_seen_by_sql_selection_and_foreign_clients(tmp_path, run_id, 
     other = make_run(tmp_path)
     maintenance.refresh(tmp_path)
     before = manifest.scan(tmp_path)
-    assert foreign.is_fresh(tmp_path, before)
+    assert keeping.is_kept(index.survey(tmp_path))
     enriching.enrich(tmp_path, [run_id], {"optimization": "cached", "seed": 7, "traced": False}, source=BY)
     with open_catalog(tmp_path) as catalog:
         [found] = catalog.query("select optimization, seed, traced from runs where seed is not null")
         assert found == {"optimization": "cached", "seed": 7, "traced": False}
         assert catalog.select("optimization = 'cached'") == [run_id]
         assert catalog.select("optimization is null") == [other]
-    assert not foreign.is_fresh(tmp_path, manifest.scan(tmp_path))
+    assert not keeping.is_kept(index.survey(tmp_path))
     maintenance.refresh(tmp_path)
     with duckdb.connect(str(tmp_path / foreign.NAME), read_only=True) as connection:
         assert connection.execute("select run_id from runs where seed = 7").fetchall() == [(run_id,)]

@@ -5,7 +5,7 @@ import shutil
 import duckdb
 import pytest
 
-from store import foreign, manifest, schema
+from store import keeping, schema
 
 
 def _ask(root, query):
@@ -15,11 +15,7 @@ def _ask(root, query):
 
 
 def _rebuild(root):
-    runs = manifest.scan(root)
-    if not foreign.is_fresh(root, runs):
-        foreign.rebuild(root, runs)
-        return True
-    return False
+    return keeping.keep(root)
 
 
 def test_an_empty_store_has_every_table_typed_and_empty(tmp_path):
@@ -138,4 +134,8 @@ def test_nothing_but_the_cache_is_left_behind(tmp_path):
     (tmp_path / "catalog.0123.tmp").write_text("of a killed builder")
     (tmp_path / "catalog.duckdb.wal").write_text("of a client that was killed")
     _rebuild(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["catalog.duckdb", "catalog.lock"]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert [name for name in names if not name.startswith("catalog.runs.00000001.")] == [
+        *("catalog.duckdb", "catalog.index.json", "catalog.lock")
+    ]
+    assert len(names) == 4
