@@ -60,9 +60,60 @@ def test_facts_survive_json_and_are_true_for_this_machine(tmp_path):
     }
 
 
-def test_no_environment_variable_but_pythonmalloc_is_recorded(tmp_path, monkeypatch):
-    monkeypatch.setenv("SECRET_TOKEN", "hunter2")
+def test_no_environment_variable_but_the_allocators_is_recorded(tmp_path, monkeypatch):
+    for name in {*os.environ, "SECRET_TOKEN", "MALLOC_SECRET", "PYTHONMALLOC_SECRET"} - {"PATH", "HOME"}:
+        monkeypatch.setenv(name, "hunter2")
+    for name in (*environment.VARIABLES, "PYTHONMALLOC"):
+        monkeypatch.delenv(name, raising=False)
     assert "hunter2" not in json.dumps(environment.facts(tmp_path))
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "2")
+    assert environment.facts(tmp_path)["allocator"].endswith(" MALLOC_ARENA_MAX=2")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        (
+            "LD_PRELOAD",
+            "/Users/jane/lib/libjemalloc.so.2:/usr/lib/libx.so",
+            ["LD_PRELOAD=libjemalloc.so.2:libx.so"],
+        ),
+        ("MALLOC_CONF", "narenas:2,prof_prefix:/Users/jane/heap", ["MALLOC_CONF=narenas:2,prof_prefix:heap"]),
+        ("GLIBC_TUNABLES", "glibc.malloc.arena_max=1", ["GLIBC_TUNABLES=glibc.malloc.arena_max=1"]),
+        ("MALLOC_CHECK_", "3", ["MALLOC_CHECK_=3"]),
+        ("MALLOC_CHECK_", "", []),
+        ("PATH", "/usr/bin", []),
+    ],
+)
+def test_settings_of_the_allocator_lose_directories(name, value, kept):
+    assert environment.settings({name: value}) == kept
+
+
+def test_private_facts_lack_the_hosts_name_alone(tmp_path):
+    facts = environment.facts(tmp_path)
+    assert environment.facts(tmp_path, private=True) == {**facts, "host": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("/Users/jane/a/b.py:3", "~/a/b.py:3"),
+        ("/Users/jane", "~"),
+        ("/Users/janet/x", "/Users/janet/x"),
+        ("/scratch/jane/x and jane", "/scratch/~/x and jane"),
+        (r"D:\\data\\jane\\x", r"D:\\data\\~\\x"),
+    ],
+)
+def test_paths_lose_the_users_name(monkeypatch, text, left):
+    monkeypatch.setenv("HOME", "/Users/jane")
+    assert environment.without_names({"a": [text, 1, None]}) == {"a": [left, 1, None]}
+
+
+def test_a_path_is_shown_from_where_one_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/Users/jane")
+    assert environment.shown(str(tmp_path / "a" / "b.py")) == str(Path("a", "b.py"))
+    assert environment.shown("/Users/jane/c.py") == "~/c.py"
 
 
 def test_packages_are_those_that_importlib_finds():
