@@ -32,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m probes",
         description="Measure: run a job and write its rows into the job's own spool directory; "
         "tell what this machine can measure.",
-        epilog="example: python -m probes doctor",
+        epilog="example: python -m probes run data/spool/<run_id>/job.json    or: python -m probes doctor",
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -84,7 +84,7 @@ class Probe:
         values: list[int | None] = []
         for i, descriptor in enumerate(self._files):
             values.extend((None, None) if descriptor is None else self._read(i, descriptor))
-        return tuple(values)
+        return Sample(*values)
 
     def close(self) -> None:
         """Close the held descriptors."""

@@ -14,8 +14,10 @@ REPOSITORY = Path(build.__file__).parents[1]
 LEAVES = sorted((REPOSITORY / "conf" / "probe").glob("*.yaml"))
 MODULES = [target.split(".")[1] for target in build.targets() if target.startswith("probes.")]
 METERS = SimpleNamespace(gc_ns=0, probe_ns=0, sampling_ns=0, sampling_calls=0)
-UNITS = ("_bytes", "_ns", "_percent", "_1m", "_celsius", "_mhz")
-COUNTS = {"count0", "count1", "count2", "collections", "collected", "call_count", "arenas", "free_pools"}
+UNITS = ("_bytes", "_ns", "_us", "_percent", "_1m", "_celsius", "_mhz")
+COUNTS = {"count0", "count1", "count2", "collections", "collected", "call_count", "arenas", "free_pools"} | {
+    *("tracked_objects", "read_calls", "write_calls", "open_descriptors", "threads")
+}
 
 
 def leaf(name):
