@@ -7,7 +7,7 @@ import pytest
 
 from stats import compare, judge, synergy, timeline
 from stats.__main__ import main
-from stats.comparable import NotComparable
+from stats.comparable import NotComparable, alike
 from store.catalog import open_catalog
 
 CELLS = ["OFF-OFF", "ON-OFF", "OFF-ON", "ON-ON"]
@@ -49,26 +49,41 @@ def mixed(tmp_path, make_run):
 
 
 @pytest.mark.parametrize(("first", "second", "said"), MIXED.values(), ids=MIXED)
-@pytest.mark.parametrize("judgement", JUDGEMENTS.values(), ids=JUDGEMENTS)
-def test_unlike_runs_are_not_judged_together_unless_asked(tmp_path, mixed, judgement, first, second, said):
-    sentence = f"the runs differ in {said.format(**mixed(first, second))}"
+def test_unlike_runs_are_told_by_kind_and_name(tmp_path, mixed, first, second, said):
+    ids = mixed(first, second)
+    sentence = f"the runs differ in {said.format(**ids)}"
     with open_catalog(tmp_path) as catalog:
         with pytest.raises(NotComparable, match=re.escape(sentence)):
+            alike(catalog, [*ids.values()])
+        (note,) = alike(catalog, [*ids.values()], across=True)
+        assert alike(catalog, [ids["a"]]) == []
+    assert note.startswith(sentence)
+
+
+@pytest.mark.parametrize("judgement", JUDGEMENTS.values(), ids=JUDGEMENTS)
+def test_unlike_runs_are_not_judged_together_unless_asked(tmp_path, mixed, judgement):
+    mixed({"traced": True}, {})
+    with open_catalog(tmp_path) as catalog:
+        with pytest.raises(NotComparable, match="the runs differ in traced"):
             judgement(catalog)
         notes = judgement(catalog, across=True).to_json()["notes"]
-    assert any(note.startswith(sentence) and "mixed as --across asks" in note for note in notes)
+    assert any("mixed as --across asks" in note for note in notes)
 
 
 @pytest.mark.parametrize(
     "words", [["verdict"], ["compare", "--a", A, "--b", B], ["synergy"], ["timeline"]], ids=lambda w: w[0]
 )
 def test_the_command_line_refuses_unlike_runs_and_names_the_remedy(tmp_path, mixed, capfd, words):
-    mixed({"traced": True}, {})
+    mixed({"sensor_source": "replay:ab12"}, {})
     assert main([*words, "--store", str(tmp_path)]) == 2
     out, err = capfd.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert "or mix them with --across (across=True)" in err
-    assert main([*words, "--across", "--store", str(tmp_path)]) == 0
+
+
+def test_the_command_line_mixes_unlike_runs_where_it_is_asked_to(tmp_path, mixed, capfd):
+    mixed({"traced": True}, {})
+    assert main(["synergy", "--across", "--store", str(tmp_path)]) == 0
     assert "mixed as --across asks" in capfd.readouterr().out
 
 

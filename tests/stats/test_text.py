@@ -41,7 +41,7 @@ def test_words_and_options_are_never_broken(monkeypatch):
 
 def test_what_no_terminal_shows_is_wrapped_at_a_hundred_columns(monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)
-    monkeypatch.setattr("shutil.get_terminal_size", os.terminal_size)
+    monkeypatch.setattr("shutil.get_terminal_size", lambda fallback=(80, 24): os.terminal_size(fallback))
     text = grid([{**ROWS[0], "more": "word " * 40}], "table")
     assert 90 < max(map(len, text.splitlines())) <= 100
 
