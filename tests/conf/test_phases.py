@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from conf import main, phases
-from conf.compose import ROOT, composer
+from conf.compose import ROOT, composer, leaves
 from conf.jobs import composed_jobs
 from conf.sweep import expand
 from store.catalog import open_catalog
