@@ -135,7 +135,7 @@ def spent(start: Totals, end: Totals) -> tuple[Value, ...]:
     return (end.process_cpu_ns - start.process_cpu_ns, children, end.threads)
 
 
-def peak_rss_bytes() -> int:
+def peak_rss_bytes() -> int | None:
     """Return the largest resident size that this program reached.
 
     Linux keeps ``ru_maxrss`` over exec: a process that a bloated parent spawned begins with the parent's
@@ -148,13 +148,16 @@ def peak_rss_bytes() -> int:
         if resource is None:
             import psutil  # only where the standard library has no answer
 
-            return int(_peak(psutil.Process().memory_info()))
+            return _peak(psutil)
         unit = 1 if sys.platform == "darwin" else 1024
         return int(unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
-def _peak(memory: Any) -> int:
-    return int(getattr(memory, "peak_wset", memory.rss))
+def _peak(psutil: Any) -> int | None:
+    try:
+        return int(psutil.Process().memory_info().peak_wset)
+    except (psutil.Error, AttributeError):
+        return None
 
 
 def _linux(meters: Meters, schedstat: int) -> Callable[[], Boundary]:

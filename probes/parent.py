@@ -22,7 +22,10 @@ POLL_S = 0.2
 RECENT_S = 20.0
 """The rate shown is that of the last so many seconds: conditions differ in speed."""
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""A terminal that goes away (SIGHUP) asks the run to end as SIGTERM does."""
 
 
 class Progress(NamedTuple):
@@ -73,7 +76,7 @@ def spawn(spool: Path) -> subprocess.Popen[bytes]:
 def watch(process: subprocess.Popen[bytes], spool: Path, on_progress: Callable[[Progress], None]) -> int:
     """Wait for the measured process and return its exit code, 128 + the signal if one killed it.
 
-    The first SIGINT or SIGTERM that arrives meanwhile is handed on to it, the second one kills it.
+    The first SIGINT or SIGTERM that arrives meanwhile is handed on to it, SIGHUP as SIGTERM; the second one kills it.
     """
     meter = _Meter(spool)
     with _handing_on(process) as received:
@@ -95,7 +98,8 @@ def _handing_on(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
 
     def hand_on(signum: int, _frame: FrameType | None) -> None:
         received.append(signum)
-        process.send_signal(signum if len(received) == 1 else signal.SIGKILL)
+        first = signal.SIGINT if signum == signal.SIGINT else signal.SIGTERM
+        process.send_signal(first if len(received) == 1 else signal.SIGKILL)
 
     before = {}
     if threading.current_thread() is threading.main_thread():
