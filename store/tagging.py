@@ -9,7 +9,7 @@ from pathlib import Path
 from store import manifest, notes
 from store.notes import matches
 
-FORM = re.compile(r"[\w.:/+-]+(=[\w.:/+-]*)?")
+FORM = re.compile(r"\w[\w.:/+-]*(=[\w.:/+-]*)?")
 """Words that a shell takes without quotes; ``=`` parts a name from its value."""
 
 

@@ -1,7 +1,9 @@
-"""What ``sql`` and ``--where`` refuse: whatever is not one question to the tables."""
+"""What ``sql``, ``shell``, ``--where``, ``--set`` and parameters refuse: whatever is not one question to the tables."""
 
 from __future__ import annotations
 
+import io
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -261,3 +263,103 @@ def test_a_number_without_an_exact_form_is_refused(refused: Callable[..., str]) 
 def test_a_column_from_a_file_cannot_be_read_through_where(place: Path, refused: Callable[..., str]) -> None:
     text = refused("ls", "--where", "experiment = (select content from read_text('secret.csv'))")
     assert "disabled" in text
+
+
+ALONE = [name for name in REFUSED if REFUSED[name].strip(" \n;/*-").strip() not in ("", "nothing")]
+"""What is a statement at all: the shell waits for one, and takes several apart."""
+
+
+@pytest.mark.parametrize(
+    "names", [ALONE[::6], pytest.param(ALONE, marks=pytest.mark.slow)], ids=["some", "all"]
+)
+def test_the_shell_refuses_them_one_by_one(
+    names: list[str], place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = listing(place)
+    single = [filled(REFUSED[name], place) for name in names if ";" not in REFUSED[name]]
+    assert len(single) >= 15
+    script = ";\n".join([*single, "select 'still here' as said"])
+    monkeypatch.setattr(sys, "stdin", io.StringIO(script))
+    assert main(["shell", "--store", "store", "--format", "csv"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "said\nstill here\n"
+    assert len(err.splitlines()) == len(single)
+    assert "Traceback" not in err
+    assert listing(place) == before
+
+
+@pytest.mark.parametrize("name", ["two-statements", "select-then-copy", "query-two"])
+def test_the_shell_takes_statements_apart_and_refuses_each_that_writes(
+    name: str, place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = listing(place)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(filled(REFUSED[name], place)))
+    assert main(["shell", "--store", "store"]) == (0 if name == "two-statements" else 2)
+    assert "Traceback" not in capsys.readouterr().err
+    assert listing(place) == before
+
+
+def test_a_parameter_is_a_value_and_nothing_else(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = listing(place)
+    texts = [filled(text, place) for text in (*REFUSED.values(), *SMUGGLED.values())]
+    names = [f"p{i}" for i in range(len(texts))]
+    question = "select " + ", ".join(f"${name} as {name}" for name in names)
+    words = [word for name, text in zip(names, texts, strict=True) for word in ("--param", f"{name}={text}")]
+    assert main(["sql", question, *words, "--store", "store", "--format", "json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)[0].values()) == texts
+    assert listing(place) == before
+
+
+THROUGH_PARAMETERS = {
+    "query": ("select * from query($x)", "copy (select 1) to '#'"),
+    "query-file": ("select * from query($x)", "from read_text('@')"),
+    "query-table": ("select * from query_table($x)", "@"),
+    "read-text": ("select * from read_text($x)", "@"),
+    "glob": ("select * from glob($x)", "/etc/*"),
+    "copy": ("with x as (copy (select 1) to $x) select * from x", "#"),
+    "identifier": ("select * from $x", "runs"),
+    "getenv": ("select getenv($x)", "HOME"),
+    "set": ("set threads = $x", "1"),
+}
+
+
+@pytest.mark.parametrize("name", THROUGH_PARAMETERS)
+def test_a_parameter_opens_no_door(name: str, place: Path, refused: Callable[..., str]) -> None:
+    question, value = THROUGH_PARAMETERS[name]
+    refused("sql", question, "--param", f"x={filled(value, place)}")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("ls", "--sort", "seed; drop view samples"),
+        ("ls", "--sort", "(select 1)"),
+        ("ls", "--columns", "read_text('@')"),
+        ("ls", "--tag", "'; copy runs to '#'", "--run", "' or true --"),
+        ("sql", "select 1", "--memory-limit", "1GB'; copy runs to '#"),
+        ("sql", "-f", "#"),
+        ("enrich", "--last", "1", "--set", "drop view samples=1"),
+        ("enrich", "--last", "1", "--set", "seed=(select 1)"),
+        ("export", "../../store/runs/*", "--out", "#"),
+        ("rm", "*", "--yes"),
+        ("tag", "--last", "1", "../../../evil"),
+        ("describe", "read_text('@')"),
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_no_option_is_read_as_sql_or_as_a_path_out(
+    words: tuple[str, ...], place: Path, refused: Callable[..., str]
+) -> None:
+    refused(*(filled(word, place) for word in words))
+
+
+def test_what_is_set_is_kept_as_a_text(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = filled("x'); with x as (copy runs to '#') select * from x; --", place)
+    columns = ("os", "host", "kernel", "cpu_model", "optimization", "workload")
+    words = [word for column in columns for word in ("--set", f"{column}={text}")]
+    assert main(["enrich", "--last", "1", *words, "--store", "store"]) == 0
+    capsys.readouterr()
+    question = f"select {', '.join(columns)} from runs"
+    assert main(["sql", question, "--store", "store", "--format", "json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)[0].values()) == {text}
+    assert not (place / "evil").exists()

@@ -166,7 +166,10 @@ READ_ONLY = """
 set -e
 mount --bind "$1" "$1"
 mount -o remount,ro,bind "$1"
-exec "$2" -c 'import sys; from pathlib import Path; from store.damage import verify; from store.maintenance import refresh
+exec "$2" -c 'import sys
+from pathlib import Path
+from store.damage import verify
+from store.maintenance import refresh
 notes = []
 root = Path(sys.argv[1])
 print(refresh(root, note=notes.append), verify(root))
