@@ -1,5 +1,8 @@
 import errno
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -100,3 +103,24 @@ def test_this_kernels_totals_only_grow():
     grown = [b - a for a, b in zip(first, second, strict=True) if a is not None and b is not None]
     assert len(grown) >= 5
     assert min(grown) >= 0
+
+
+def test_two_tasks_on_one_cpu_wait_for_it_nearly_all_the_time():
+    if not Path("/proc/pressure/cpu").exists():
+        pytest.skip("this kernel keeps no pressure")
+    hog = f"import os\nos.sched_setaffinity(0, {{{min(os.sched_getaffinity(0))}}})\nwhile True: pass"
+    probe = Probe(SimpleNamespace(), every_s=1)
+    hogs = [subprocess.Popen([sys.executable, "-S", "-c", hog]) for _ in range(2)]
+    try:
+        time.sleep(0.1)
+        start = time.perf_counter_ns()
+        before = Sample(*probe.read())
+        time.sleep(0.3)
+        after = Sample(*probe.read())
+        elapsed_us = (time.perf_counter_ns() - start) / 1000
+    finally:
+        for process in hogs:
+            process.kill()
+            process.wait()
+        probe.close()
+    assert after.cpu_some_us - before.cpu_some_us > elapsed_us / 2
