@@ -50,33 +50,27 @@ def verdict(catalog: Catalog, arguments: argparse.Namespace) -> Result:
 
 def compare(catalog: Catalog, arguments: argparse.Namespace) -> Result:
     """Compare the runs of A with those of each B."""
-    selected, many = _selected(catalog, arguments), len(arguments.b) > 1
-    where = selected.pop("where")
-    documents = [
-        comparing.compare(
-            catalog,
-            a=[*where, arguments.a],
-            b=[*where, b],
-            expected_a_s=arguments.expected_a_s,
-            expected_b_s=arguments.expected_b_s,
-            **selected,
-        ).to_json()
-        for b in arguments.b
-    ]
+    documents, many = _comparisons(catalog, arguments), len(arguments.b) > 1
     return Result(
-        documents=documents,
-        rows=[
-            {"b": b, **row}
-            for b, document in zip(arguments.b, documents, strict=True)
-            for row in report.comparison_rows(document)
-        ],
+        documents=[*documents.values()],
+        rows=[{"b": b, **row} for b, found in documents.items() for row in report.comparison_rows(found)],
         table=report.comparison_table,
-        names=[
-            (b if many else "", gates.comparison_names(document))
-            for b, document in zip(arguments.b, documents, strict=True)
-        ],
+        names=[(b if many else "", gates.comparison_names(found)) for b, found in documents.items()],
         many=many,
     )
+
+
+def _comparisons(catalog: Catalog, arguments: argparse.Namespace) -> dict[str, Document]:
+    """Return the comparison of A with each B, by B's predicate."""
+    selected = _selected(catalog, arguments)
+    where = selected.pop("where")
+    expected = {"expected_a_s": arguments.expected_a_s, "expected_b_s": arguments.expected_b_s}
+    return {
+        b: comparing.compare(
+            catalog, a=[*where, arguments.a], b=[*where, b], **expected, **selected
+        ).to_json()
+        for b in arguments.b
+    }
 
 
 def synergy(catalog: Catalog, arguments: argparse.Namespace) -> Result:

@@ -140,26 +140,25 @@ def judge(
         If profile, variant, ``by``, a threshold of that variant or the selection is unknown or out of range;
         ``NotComparable`` if the runs are unlike.
     """
-    criteria, limits = _criteria(profile, variant), _limits(variant, thresholds or {})
-    if by not in (None, "run_id"):
-        raise ValueError(f"by={by} is not a unit of judgement; give run_id")
+    criteria, limits = _criteria(profile, variant, by), _limits(variant, thresholds or {})
     choice = Choice(**options)
     ids = choice.ids(catalog, where)
     mixed = [] if by else [*alike(catalog, ids, across=choice.across), *pooled(catalog, ids)]
     evidence = _gather(catalog, ids, criteria, limits)
-
-    def conclude(records: Sequence[Record]) -> Judgement:
-        return Judgement(
+    units = [evidence.records] if by is None else [[record] for record in evidence.records]
+    found = [
+        Judgement(
             profile=profile,
             variant=variant,
             where=predicates(where),
             runs=tuple(record.run_id for record in records),
             verdicts=tuple(_entry(name, evidence, records, limits[name]) for name in criteria),
-            level=accounts.level([evidence.totals[r.run_id] for r in records if r.run_id in evidence.totals]),
+            level=_level(evidence, records),
             notes=(*mixed, *_notes(evidence, records, limits if variant == PROTOCOL else {})),
         )
-
-    return conclude(evidence.records) if by is None else [conclude([record]) for record in evidence.records]
+        for records in units
+    ]
+    return found if by else found[0]
 
 
 def explain(*, profile: str = "paper", variant: str = PROTOCOL, thresholds: Any = None) -> str:
@@ -186,7 +185,9 @@ class _Evidence:
     sanity: sanity.Survey
 
 
-def _criteria(profile: str, variant: str) -> dict[str, Criterion]:
+def _criteria(profile: str, variant: str, by: str | None = None) -> dict[str, Criterion]:
+    if by not in (None, "run_id"):
+        raise ValueError(f"by={by} is not a unit of judgement; give run_id")
     if profile not in PROFILES:
         raise ValueError(
             f"profile={profile} is not a profile of judgement; give one of {', '.join(PROFILES)}"
@@ -222,6 +223,10 @@ def _gather(
         asides=observed,
         sanity=sanity.survey(catalog, ids),
     )
+
+
+def _level(evidence: _Evidence, records: Sequence[Record]) -> Level:
+    return accounts.level([evidence.totals[r.run_id] for r in records if r.run_id in evidence.totals])
 
 
 def _notes(evidence: _Evidence, records: Sequence[Record], limits: Limits) -> tuple[str, ...]:

@@ -130,8 +130,8 @@ def judge(
         name for signal, name in LOADS.items() if isinstance(fit := fits[signal], Unfit) and not fit.n_x
     ]
     if len(unread) == len(LOADS):
-        reason = f"no {' and no '.join(unread)} was recorded"
-        return Finding(verdict="UNTESTABLE", reason=reason, remedy=SOURCE)
+        absent = " and no ".join(unread)
+        return Finding(verdict="UNTESTABLE", reason=f"no {absent} was recorded", remedy=SOURCE)
     if all(isinstance(fit, Unfit) and not fit.n_y for fit in fits.values()):
         return Finding(verdict="UNTESTABLE", reason=f"no {against} was recorded where the load was read")
     found = {k: fit for k, fit in fits.items() if not isinstance(fit, Unfit) and fit.n >= FEWEST}

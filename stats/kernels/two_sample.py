@@ -94,18 +94,7 @@ def student(a: Group, b: Group) -> TTest:
 
 
 def welch(a: Group, b: Group) -> TTest:
-    """Test equality of means under unequal variances, with Satterthwaite's degrees of freedom.
-
-    Returns
-    -------
-    TTest
-        ``t`` > 0 where the mean of ``a`` is the larger one.
-
-    Raises
-    ------
-    ValueError
-        If a group has fewer than two observations, or nothing varies.
-    """
+    """Test the same under unequal variances, with Satterthwaite's degrees of freedom; see ``student``."""
     se, df = _welch_error(a, b)
     return _t_test(a, b, se, df)
 
