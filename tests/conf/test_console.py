@@ -13,10 +13,16 @@ def test_every_command_explains_itself_with_an_example(command, capsys):
     assert "usage:" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [[], ["stat"]], ids=["nothing", "typo"])
-def test_an_unknown_command_is_exit_2(words, capsys):
-    assert main(words) == 2
-    assert "store" in capsys.readouterr().err
+def test_an_unknown_command_is_exit_2(capsys):
+    assert main(["stat"]) == 2
+    assert "stat is no command; give one of run, store" in capsys.readouterr().err
+
+
+def test_without_a_command_the_help_is_shown(capsys):
+    assert main([]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "driftlab run experiment=smoke" in printed.err
 
 
 def test_help_names_every_command(capsys):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from conf import main
+from conf.compose import GROUPS
 
 REFUSED = {
     "unknown-key": (["sed=3"], ["sed", "seed"]),
@@ -98,7 +99,8 @@ def test_the_full_study_wants_a_confirmation(tmp_path, capsys):
 def test_help_lists_experiments_and_an_example(capsys):
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
-    for word in ("demo", "c256", "unoptimized", "python run.py experiment=demo"):
+    uses = ("python run.py experiment=demo", "python -m store sql", "python -m stats compare")
+    for word in (*uses, "c256", "unoptimized", *GROUPS):
         assert word in text
 
 

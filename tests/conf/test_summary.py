@@ -1,0 +1,155 @@
+"""What a command says in the end: by configuration, the study's mode first, the answer last."""
+
+from __future__ import annotations
+
+import io
+import re
+import shlex
+from functools import cache
+
+import pytest
+
+from conf import answer, hints, summary
+from conf.compose import composer
+from conf.groups import grouped, pairs
+from conf.jobs import composed_jobs
+from conf.sweep import expand
+from stats.accounts import Level
+from store.catalog import open_catalog
+
+DEMO = ("experiment=demo", "conditions=[OFF-OFF]", "cycles=5")
+
+
+@cache
+def jobs(*words):
+    with composer():
+        return composed_jobs(expand([w for w in words if w != "-m"], multirun="-m" in words).jobs)
+
+
+def made(make_run, root, job, cycle_ns, **columns):
+    """Publish a run of ``job`` whose cycles took ``cycle_ns``."""
+    mode = job.config["optimization"]["name"]
+    calls = 40 if mode == "unoptimized" else 1
+    accounts = {
+        "wall_ns": cycle_ns,
+        "cpu_ns": cycle_ns // 10,
+        "runq_ns": 0,
+        "offcpu_ns": cycle_ns - cycle_ns // 10,
+    }
+    accounts |= {"sampling_ns": cycle_ns // 2, "sampling_calls": calls, "gc_ns": 0, "probe_ns": 0}
+    cycles = {name: [value] * 5 for name, value in accounts.items()}
+    wall_s = 0.5 + 5 * cycle_ns / 1e9
+    kept = {**job.identity._asdict(), "optimization": mode, "concurrent_runs": 0, "wall_s": wall_s, **columns}
+    return make_run(root, cycles=cycles, **kept)
+
+
+def written(root, run_ids, swept):
+    out = io.StringIO()
+    with open_catalog(root) as catalog:
+        summary.write(out, catalog, run_ids, swept)
+    return out.getvalue()
+
+
+@pytest.fixture
+def demo(make_run, tmp_path):
+    """A store in which each mode of the demo ran twice, the slower one by a factor of about 50; cached came first."""
+    swept = jobs(*DEMO, "replicate=0,1", "optimization=cached,unoptimized", "store.root='my store'")
+    slow = {"unoptimized": 2 * 10**9, "cached": 10**6}
+    ids = [
+        made(make_run, tmp_path, job, slow[job.config["optimization"]["name"]] + 10**5 * at)
+        for at, job in enumerate(swept)
+    ]
+    return tmp_path, ids, swept
+
+
+def test_the_answer_comes_last_and_the_time_of_a_run_beside_that_of_its_cycles(demo):
+    text = written(*demo)
+    assert "demo: unoptimized (A) against cached (B)" in text
+    assert text.index("demo, cached: verdicts") < text.index("demo, unoptimized: verdicts")
+    question, said = text.rsplit("------\n", 1)[1].splitlines()
+    assert question == "Does sampling once a cycle, instead of at every visit, take the waiting out of C256?"
+    assert said.startswith("unoptimized spent 90 % of its cycles' time asleep or blocked (wall = 10 % cpu")
+    assert "cached takes 97.5 % fewer sampling calls and its runs are 20.8 times faster (95 %: " in said
+    assert text.count("expected is what the study foresaw at full size") == 1
+    table = text.split("Where the time went")[1].split("cpu + run queue")[0]
+    assert re.search(r"\b10\.5 +10 +200\b", table)  # s a run, s in cycles, calls a run
+    assert max(map(len, table.splitlines())) <= 100
+    assert "whole run, as in speedup" in text
+
+
+def test_the_commands_to_type_next_name_the_store_and_select_these_runs(demo):
+    root, ids, _ = demo
+    commands = [shlex.split(line) for line in written(*demo).splitlines() if line.startswith("python -m")]
+    assert [words[2:4] for words in commands] == [
+        ["store", "sql"],
+        ["stats", "verdict"],
+        ["stats", "compare"],
+    ]
+    with open_catalog(root) as catalog:
+        for words in commands:
+            assert words[words.index("--store") + 1] == "my store"
+            assert catalog.select(where=[words[words.index("--where") + 1]]) == ids
+
+
+def test_the_default_store_is_not_named():
+    (job, *_) = jobs("experiment=smoke")
+    assert hints.in_store(job) == ""
+    assert hints.run_again(job, "phase2") == "python run.py experiment=phase2"
+    (job, *_) = jobs("experiment=smoke", "store.root='my store'")
+    assert hints.in_store(job) == ' --store "my store"'
+    assert shlex.split(hints.run_again(job, "phase2"))[-1] == "store.root='my store'"
+
+
+def test_what_is_there_twice_and_what_ran_at_the_same_time_is_said(demo, make_run):
+    root, ids, swept = demo
+    newer = made(make_run, root, swept[0], 10**6, concurrent_runs=2)
+    text = written(root, [newer, *ids[1:]], swept)
+    assert "note: 1 of these runs are in the store more than once: --latest takes the newest of each" in text
+    assert "1 of 4 runs had up to 2 other runs of this store at the same time" in text
+    assert all("--latest" in line for line in text.splitlines() if line.startswith("python -m"))
+
+
+def test_configurations_of_a_sweep_are_judged_apart(make_run, tmp_path):
+    swept = jobs("experiment=smoke", "replicate=0,1", "probe=[memory],[garbage]", "-m")
+    ids = [made(make_run, tmp_path, job, 10**6) for job in swept]
+    text = written(tmp_path, ids, swept)
+    for probe in ("memory", "garbage"):
+        assert f"smoke, probe=[{probe}], cached: verdicts" in text
+    assert "note: smoke cached was run in 2 configurations: each is judged for itself" in text
+    assert "(A) against" not in text
+
+
+def test_without_an_unoptimized_mode_the_slower_one_is_a(make_run, tmp_path):
+    swept = jobs("experiment=smoke", "optimization=cached,lightweight", "workload.max_agents=2,3", "-m")
+    for at, job in enumerate(swept):
+        made(make_run, tmp_path, job, 10**6 * (1 + at))
+    with open_catalog(tmp_path) as catalog:
+        found = pairs(grouped(catalog.runs().to_pylist(), swept))
+    assert [(a.mode, b.mode, a.variant) for a, b in found] == [
+        ("lightweight", "cached", (f"workload.max_agents={n}",)) for n in (2, 3)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("speedup", "said"),
+    [
+        ((4.0, 2.0, 8.0), "its runs are 4 times faster (95 %: 2 to 8)"),
+        ((0.25, 0.125, 0.5), "its runs are 4 times slower (95 %: 2 to 8)"),
+        (
+            (1.5, 0.5, 3.0),
+            "its runs are 1.5 times faster (95 %: 0.5 to 3; 1 is among them, so this may be chance)",
+        ),
+        ((4.0, None, None), "its runs are 4 times faster (no interval: too few runs)"),
+    ],
+    ids=["faster", "slower", "unsure", "one run"],
+)
+def test_a_change_is_said_in_a_sentence(speedup, said):
+    found = dict(zip(("value", "low", "high"), speedup, strict=True))
+    assert answer.changed("b", {"speedup": found, "call_reduction": {"value": None}}) == f"b {said}"
+
+
+def test_time_that_was_not_recorded_is_not_guessed():
+    level = Level(account=None, share=None, detail=None, reason="no cycle times were recorded")
+    assert (
+        answer.spent("mine", level) == "where mine spent its time is not known: no cycle times were recorded"
+    )
