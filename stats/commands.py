@@ -123,7 +123,7 @@ def _selected(catalog: Catalog, arguments: argparse.Namespace) -> dict[str, Any]
     asked = {**asdict(Selection.of(arguments)), "across": arguments.across}
     where = asked.pop("where")
     if not Choice(**asked).ids(catalog, where):
-        raise ValueError(nothing(catalog, where))
+        raise ValueError(nothing(catalog, [*where, *(f"--tag {tag}" for tag in asked["tags"])]))
     return {"where": where, **asked}
 
 

@@ -259,3 +259,18 @@ def test_recorded_c255_gives_the_published_synergy(archive, tmp_path, capfd):
     assert entry["synergy"] == pytest.approx(-85.684, abs=1e-12)
     assert entry["classification"] == "ANTAGONISTIC"
     assert set(entry["effects"]) == {"energy_pooling", "reality_sources"}
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
+def test_every_command_takes_tags(tmp_path, make_run, capfd, words):
+    for mode in ("unoptimized", "cached"):
+        cycles = {"wall_ns": [10**6] * 8, "population": [3] * 8, "condition": CELLS * 2}
+        kept = make_run(tmp_path, optimization=mode, tags=["kept"], cycles=cycles)
+        make_run(tmp_path, optimization=mode, cycles=cycles)
+    assert main([*words, "--tag", "kept", "--format", "json", "--store", str(tmp_path)]) == 0
+    document = json.loads(capfd.readouterr().out)
+    selected = document["b" if words[0] == "compare" else "selection"]
+    assert kept in selected["runs"]
+    assert len(selected["runs"]) == (1 if words[0] == "compare" else 2)
+    assert main([*words, "--tag", "other", "--store", str(tmp_path)]) == 2
+    assert "(--tag other) selects no run" in capfd.readouterr().err
