@@ -14,7 +14,7 @@ import pytest
 import conf
 from stats import __main__ as stats_main
 from stats.hypotheses import known, variants
-from store import __main__ as store_main
+from store import parsing
 from store.selection import subcommand_first
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,14 +35,14 @@ def test_every_experiment_of_the_page_composes(line, capsys):
 
 
 @pytest.mark.parametrize(
-    ("main", "valued", "line"),
+    ("parser", "valued", "line"),
     [
-        *((store_main, store_main.VALUED, line) for line in lines("python -m store ")),
-        *((stats_main, stats_main.OPTIONS, line) for line in lines("python -m stats ")),
+        *((parsing.parser, parsing.VALUED, line) for line in lines("python -m store ")),
+        *((stats_main._parser, stats_main.OPTIONS, line) for line in lines("python -m stats ")),
     ],
 )
-def test_every_command_of_the_page_is_accepted(main, valued, line):
-    assert main._parser().parse_args(subcommand_first(shlex.split(line), valued)).command
+def test_every_command_of_the_page_is_accepted(parser, valued, line):
+    assert parser().parse_args(subcommand_first(shlex.split(line), valued)).command
 
 
 def test_every_experiment_of_the_study_is_on_the_page():
@@ -60,7 +60,7 @@ def test_every_version_of_the_tests_and_every_expectation_is_on_the_page():
 def test_the_page_names_no_command_that_does_not_exist():
     named = set(re.findall(r"`(?:python -m )?(store|stats) (\w+)", PAPERS))
     for module, command in named:
-        parser = {"store": store_main, "stats": stats_main}[module]._parser()
+        parser = {"store": parsing.parser, "stats": stats_main._parser}[module]()
         assert re.search(rf"^ +{command}\b", parser.format_help(), re.MULTILINE), (module, command)
 
 
