@@ -57,7 +57,7 @@ def open_catalog(path: str | PathLike[str], *, live: bool = False, timeout_s: fl
     fleet = index.survey(root)
     if len(fleet.fresh) > WORTH_KEEPING:
         with suppress(OSError, ValueError):  # a cache: a store that cannot be written is read all the same
-            keeping.keep(root, wait=False)
+            keeping.keep(root, fleet, wait=False)
     return Catalog(root, fleet, running, live=live, timeout_s=timeout_s)
 
 
@@ -160,6 +160,16 @@ class Catalog:
     def runs(self, ids: Sequence[str] | None = None) -> pa.Table:
         """Return table ``runs``, oldest first, running ones included; of ``ids`` only, if given."""
         return self._chosen(ids).select(schema.arrow("runs").names)
+
+    def cycles(self, run_id: str) -> pa.Table:
+        """Return the cycles of one run, in their order, observables included.
+
+        Raises
+        ------
+        ValueError
+            If the run is unknown, or its file is damaged.
+        """
+        return self.sql("from cycles order by cycle, process", runs=[run_id], timeout_s=None).arrow()
 
     def query(
         self, sql: str, params: Mapping[str, object] | None = None, *, runs: Sequence[str] | None = None

@@ -33,8 +33,17 @@ def damages(fleet: Fleet) -> Iterator[str]:
         yield f"{fleet.root / foreign.NAME} was changed or removed: it is built again from the runs"
 
 
-def keep(root: Path, *, wait: bool = True) -> bool:
+def keep(root: Path, fleet: Fleet | None = None, *, wait: bool = True) -> bool:
     """Bring the cache up to date, one process at a time where the file system has locks.
+
+    Parameters
+    ----------
+    root : Path
+        The store.
+    fleet : Fleet, optional
+        Its runs, if they are known already.
+    wait : bool
+        Wait for somebody else who is at it.
 
     Returns
     -------
@@ -49,20 +58,30 @@ def keep(root: Path, *, wait: bool = True) -> bool:
         If the runs do not fit into one table; see ``manifest.columns``.
     """
     with _exclusive(root, wait=wait) as alone:
-        fleet = index.survey(root)  # what somebody else built while we waited counts
+        if fleet is None or fleet.kept.stamp != index.head_stamp(
+            root
+        ):  # somebody else built it while we waited
+            fleet = index.survey(root)
         if not alone or is_kept(fleet):
             return False
         kept = _segments(root, fleet)
-        _sweep(root, kept)
-        known = fleet.kept.views
+        added = kept.files.keys() - fleet.kept.files.keys()
+        views = _views(fleet)
         texts = {index.layout_text(run) for run in fleet.fresh.values()}
-        layouts = set(known.get("layouts", ()))
-        views = {**_views(fleet), "layouts": sorted(layouts | texts)}
-        if not fleet.kept.files or views != {**known}:
-            index.write(root, kept)  # even if the runs do not fit into one table
+        if (
+            kept.generation == fleet.kept.generation
+            and views == fleet.kept.views
+            and texts <= set(views["layouts"])
+        ):
+            for name in added:
+                index.append(root, name, kept.files[name])
+            return True
+        _sweep(root, kept)
+        index.write(root, Segments(kept.generation, kept.files))  # even if the runs do not fit into one table
+        if views != fleet.kept.views or not texts <= set(views["layouts"]):
             foreign.build(root, index.layouts(fleet.table), fleet.others)
-            views = {**_views(fleet), "layouts": sorted(set(fleet.table["layout"].to_pylist()))}
-        index.write(root, Segments(kept.generation, kept.files, views))
+            fleet.kept.views = {"layouts": sorted(set(fleet.table["layout"].to_pylist()))}
+        index.write(root, Segments(kept.generation, kept.files, _views(fleet)))
     return True
 
 
@@ -111,6 +130,8 @@ def _sweep(root: Path, kept: Segments) -> None:
         orphan = generation.isdecimal() and int(generation) == kept.generation and path.name not in kept.files
         if old or orphan:
             path.unlink(missing_ok=True)
+    for path in root.glob("catalog.*.tmp*"):  # of killed builders: nobody else builds now
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

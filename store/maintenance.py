@@ -74,7 +74,7 @@ def refresh_catalog(root: Path, note: Callable[[str], None]) -> None:
     for sentence in keeping.damages(fleet):
         note(sentence)
     try:
-        keeping.keep(root)
+        keeping.keep(root, fleet)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         note(f"{root / foreign.NAME} is not up to date: {reason}")
