@@ -41,7 +41,8 @@ def of_table(name: str) -> str:
 def of_column(table: str, column: str) -> str:
     """Return what a column is, with its unit."""
     known = schema.TABLES[table].columns if table in schema.TABLES else ()
-    declared = {c.name: c.comment for c in (*known, *schema.TABLES["probe_memory"].columns[:4])}
+    keys = schema.TABLES["probe_memory"].columns[:4]  # what every row of a probe has
+    declared = {each.name: each.comment for each in (*keys, *known)}
     if column in declared:
         return declared[column]
     added = (

@@ -16,7 +16,7 @@ from string import Template
 
 import duckdb
 
-from store import index, manifest, schema
+from store import comments, index, manifest, schema
 from store.index import Holding
 from store.stamps import HIVE_KEY
 
@@ -103,11 +103,16 @@ def _statements(root: Path, holdings: Sequence[Holding], others: Sequence[str]) 
     for name in _row_tables(holdings):
         yield _view(root, name, holdings, others)
     yield "create view samples as\n" + _samples()
-    for table in schema.TABLES.values():
-        yield " ".join(["comment on view", table.name, "is", _literal(table.comment)])
-        for column in table.columns:
-            place = f"{table.name}.{_identifier(column.name)}"
-            yield " ".join(["comment on column", place, "is", _literal(column.comment)])
+    for name in dict.fromkeys([*schema.TABLES, *_row_tables(holdings)]):
+        yield " ".join(["comment on view", _identifier(name), "is", _literal(comments.of_table(name))])
+        for column in _columns(name, holdings):
+            place = f"{_identifier(name)}.{_identifier(column)}"
+            yield " ".join(["comment on column", place, "is", _literal(comments.of_column(name, column))])
+
+
+def _columns(table: str, holdings: Sequence[Holding]) -> list[str]:
+    derived = table in ("runs", "conditions", "samples")
+    return list((schema.arrow(table) if derived else manifest.columns(holdings, table)).names)
 
 
 def _samples() -> str:

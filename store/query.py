@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from importlib import import_module
 from importlib.resources import files
 from typing import Any, Self, TypeAlias, TypeVar
 
@@ -173,6 +174,31 @@ class Rows(Iterator[pa.RecordBatch]):
     def _said(self, error: Refused) -> Exception:
         return self._explained(error) if self._explained else error
 
+    def arrow(self) -> pa.Table:
+        """Return the rows that are left as an Arrow table."""
+        return pa.Table.from_batches(list(self), self.schema)
+
+    def pandas(self) -> Any:
+        """Return the rows that are left as a pandas DataFrame; NULL among integers makes them floats.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If pandas is not installed.
+        """
+        _wanted("pandas")
+        return self.arrow().to_pandas()
+
+    def polars(self) -> Any:
+        """Return the rows that are left as a polars DataFrame.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If polars is not installed.
+        """
+        return _wanted("polars").from_arrow(self.arrow())
+
     def close(self) -> None:
         """End the statement and close its connection."""
         self._reader = None
@@ -184,6 +210,15 @@ class Rows(Iterator[pa.RecordBatch]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _wanted(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{name} is not installed; `pip install {name}`, or take .arrow()"
+        ) from error
 
 
 def check(connection: Connection, sql: str) -> None:
