@@ -10,15 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Unpack
 
-from stats import phases, progress
+from stats import phases, plots, progress
 from stats.comparable import alike
 from stats.hypotheses.finding import FEWEST
-from stats.hypotheses.h2 import Thresholds
 from stats.kernels import rates
-from stats.kernels.quadratic import Parabola
 from stats.kernels.rates import Estimate
-from stats.kernels.usable import Unfit
 from stats.phases import HOUR, Milestone, Phase
+from stats.plots import H2_DELTA_R2
 from stats.progress import CLOCKS, Memory, Series
 from stats.selecting import Choice, Options, predicates
 from store import claims, sanity
@@ -26,13 +24,10 @@ from store.catalog import Catalog
 
 MILESTONES_S = {"c256": (30.0 * HOUR, 31.0 * HOUR, 34.4 * HOUR, 34.5 * HOUR)}
 """What the study published as the CPU time of a run of which only readings by ``ps`` are left."""
-SHOWN = 100
-"""Points of a run in the document."""
 SAID = 3
 """Runs of which a note is said, for each kind of note."""
 BENT = ("upwards", "downwards")
 CLOCK_NAMES = {"cpu": "CPU time", "wall": "wall time"}
-H2_DELTA_R2 = Thresholds().delta_r2_min
 
 RUNS = """
 -- one row per selected run
@@ -81,9 +76,9 @@ class Timeline:
             "elapsed_s": series.y[-1],
             "progress_end": series.x[-1],
             "excess": phases.excess(series.y[-1], self.expected_s),
-            "shape": shape(self.bend, fit),
+            "shape": plots.shape(self.bend, fit),
             "change": self.change(),
-            "fit": _fit(fit),
+            "fit": plots.fitted(fit),
             "bend": asdict(self.bend),
             "phases": [
                 {**asdict(phase), "rate": asdict(phase.rate)["value"]}
@@ -91,8 +86,8 @@ class Timeline:
                 for phase in self.phases
             ],
             "milestones": [asdict(milestone) for milestone in self.milestones],
-            "memory": self.memory and _memory(self.memory),
-            "points": _thinned(series, self.expected_s),
+            "memory": self.memory and plots.remembered(self.memory),
+            "points": plots.thinned(series, self.expected_s),
         }
 
 
@@ -193,17 +188,6 @@ def timeline(
     )
 
 
-def shape(bend: Estimate, fit: Parabola | Unfit) -> str:
-    """Return ``line``, ``upwards``, ``downwards``, or ``unknown``.
-
-    Upwards, the clock advances faster per unit of progress the further the run is: over cycles the run became slower,
-    over wall time the process used more CPU.
-    """
-    if bend.low is None or bend.high is None or isinstance(fit, Unfit):
-        return "unknown"
-    return "upwards" if bend.low > 0 else "downwards" if bend.high < 0 else "line"
-
-
 def _notes(entries: Sequence[Timeline], silent: Sequence[str], expected_s: float | None) -> list[str]:
     said = []
     if silent:
@@ -217,14 +201,14 @@ def _notes(entries: Sequence[Timeline], silent: Sequence[str], expected_s: float
         )
     if expected_s is not None and any(entry.series.source == "readings" for entry in entries):
         said.append("readings do not tell whether the process had ended: the excess is that at the last one")
-    bent = [_said_of_bend(entry) for entry in entries if shape(entry.bend, entry.series.fit) in BENT]
+    bent = [_said_of_bend(entry) for entry in entries if plots.shape(entry.bend, entry.series.fit) in BENT]
     return said + bent[:SAID] + [_said_of_memory(entry) for entry in entries if entry.memory][:SAID]
 
 
 def _said_of_bend(entry: Timeline) -> str:
     """Say what a bend comes to, and that the study's criterion for one asks for much more, or not."""
-    change, fit = entry.change(), _fit(entry.series.fit)
-    faster = shape(entry.bend, entry.series.fit) == "upwards"
+    change, fit = entry.change(), plots.fitted(entry.series.fit)
+    faster = plots.shape(entry.bend, entry.series.fit) == "upwards"
     if entry.series.progress == "cycles":
         said = f"cycles took {'longer' if faster else 'less'} later"
     else:
@@ -245,7 +229,7 @@ def _said_of_bend(entry: Timeline) -> str:
 
 
 def _said_of_memory(entry: Timeline) -> str:
-    found = _memory(entry.memory) if entry.memory else {}
+    found = plots.remembered(entry.memory) if entry.memory else {}
     way = "fell" if found["last_mb"] < found["first_mb"] else "did not fall"
     said = f"{entry.experiment}: RSS {way}, {found['first_mb']:.1f} to {found['last_mb']:.1f} MiB, n = {found['n']}"
     if found["delta_r2"] is None:
@@ -299,35 +283,3 @@ def _timeline(
         milestones=[phases.milestone(at, solid, expected_s) for at in milestones_s or published],
         memory=memory,
     )
-
-
-def _fit(fit: Parabola | Unfit) -> dict[str, Any]:
-    if isinstance(fit, Unfit):
-        return {
-            "r2_linear": None,
-            "r2_poly": None,
-            "delta_r2": None,
-            "slope": None,
-            "curvature": None,
-            "reason": fit.reason,
-        }
-    return {
-        "r2_linear": fit.r2_linear,
-        "r2_poly": fit.r2_poly,
-        "delta_r2": fit.delta_r2,
-        "slope": fit.slope,
-        "curvature": fit.c2,
-        "reason": None,
-    }
-
-
-def _memory(memory: Memory) -> dict[str, Any]:
-    fit = _fit(memory.fit)
-    met = None if fit["delta_r2"] is None else fit["delta_r2"] > H2_DELTA_R2
-    return {"n": memory.n, "first_mb": memory.first_mb, "last_mb": memory.last_mb, **fit, "h2_met": met}
-
-
-def _thinned(series: Series, expected_s: float | None) -> list[list[float | None]]:
-    step = 1 + (len(series.x) - 1) // SHOWN
-    kept = [i for i in range(len(series.x)) if i % step == 0 or i == len(series.x) - 1]
-    return [[series.x[i], series.y[i], phases.excess(series.y[i], expected_s)] for i in kept]
