@@ -103,8 +103,6 @@ class Recorder:
         # The clock of the rates: perf_counter_ns less the time in which no cycle ran.
         self._idle_ns = 0
         self._ended_ns = 0
-        for probe in probes.values():
-            getattr(probe, "started", lambda _origin_ns: None)(self._origin_ns)
         self._ledger = ledger.Ledger(self._cycles, portable=self._portable)
         if accounts == "light" and not self._portable:
             self._lighten()
