@@ -30,7 +30,8 @@ def sampling(what: Callable[P, R]) -> Callable[P, R]: ...
 def sampling(what: str | Callable[P, R] | None = None) -> Sampling | Callable[P, R]:
     """Charge what a block or a function does: ``with sampling(): ...``, ``read = sampling(read)``.
 
-    Within a recording a block costs 1.1 us, outside of one 0.4 us (Linux 6.18, Python 3.11.7, AMD EPYC).
+    Within a recording a block costs 0.6 us, 0.9 us with a name, outside of one 0.1 us (Linux 6.18, Python 3.11.7,
+    AMD EPYC).
 
     Parameters
     ----------

@@ -493,6 +493,14 @@ def test_observables_and_samplings_stand_in_the_cycle_in_which_they_are(unpublis
     assert [row["sampling_db_calls"] for row in rows] == [row["sampling_calls"] for row in rows] == [1] * 4
 
 
+def test_a_schema_that_grows_costs_a_segment_and_does_not_make_them_small(unpublished):
+    tracked = loop(unpublished, 400)
+    for cycle in tracked:
+        if cycle >= 5:
+            tracked.observe(population=cycle)
+    assert len(list((unpublished / "spool" / tracked.run_id).glob("cycles-*.spool"))) <= 3
+
+
 def test_what_is_observed_behind_the_last_cycle_is_said(unpublished):
     with track(experiment="mine", store=unpublished) as rec:
         rec.cycle()
