@@ -17,6 +17,7 @@ from benchmarks.document import document
 BENCHMARKS: Final = {
     "model": "cycles of the model alone per CPU second: both engines, and Mesa",
     "ingest": "rows logged one cycle at a time: our spool, five trackers, and the raw floor",
+    "observer": "what observing a cycle costs: accounts, spool and probes over a bare loop, beside psutil",
     "closure": "the share of a cycle's time that the accounts leave unexplained, alone and beside hogs",
     "survive": "rows lost when the measured process, its parent or both are killed",
     "perturb": "the slowest cycles with and without a reader and a publisher beside them",
