@@ -27,7 +27,13 @@ LEGEND = (
 
 ACCOUNTS = """
 -- one row per configuration: how often it sampled, and the shares of its cycles' wall time
-with run_totals as (
+with light as (
+    select run_id, sum(cpu_ns) as cpu_ns, sum(offcpu_ns) as offcpu_ns
+    from windows
+    where last_cycle is not null
+    group by run_id
+),
+run_totals as (
     select
         run_id,
         count(*) as cycles,
@@ -48,14 +54,15 @@ select
     avg(wall_s) as "s a run",
     avg(wall_ns) / 1e9 as "s in cycles",
     avg(calls) as "calls a run",
-    100 * sum(cpu_ns) / sum(wall_ns) as "cpu %",
+    100 * sum(coalesce(run_totals.cpu_ns, light.cpu_ns)) / sum(wall_ns) as "cpu %",
     100 * sum(runq_ns) / sum(wall_ns) as "run queue %",
-    100 * sum(offcpu_ns) / sum(wall_ns) as "off-CPU %",
+    100 * sum(coalesce(run_totals.offcpu_ns, light.offcpu_ns)) / sum(wall_ns) as "off-CPU %",
     100 * sum(sampling_ns) / sum(wall_ns) as "sampling %",
     100 * sum(gc_ns) / sum(wall_ns) as "gc %",
     100 * sum(probe_ns) / sum(wall_ns) as "probes %"
 from run_totals
 join runs using (run_id)
+left join light using (run_id)
 group by experiment, config_id
 """
 
@@ -87,16 +94,18 @@ def write(
     section(out, "Where the time went", _times(catalog, groups, twice))
     levels = _verdicts(out, catalog, groups)
     found = [] if contrasts else _comparisons(out, catalog, groups, levels)
-    _synergies(out, catalog, groups)
+    together = _synergies(out, catalog, groups)
     for title, text in contrasts:
         section(out, title, text)
     kept = sum(len(group.rows) for group in groups)
     title = f"{kept} run{'s' * (kept != 1)} kept in {catalog.root}; ask next"
     section(out, title, "\n".join(hints.next_commands(catalog, groups, latest=bool(twice))))
-    if not contrasts:
-        said = found or [answer.spent(group.label, levels[group.label]) for group in groups[:DETAILED]]
-        questions = dict.fromkeys(group.job.config["question"] for group in groups)
-        section(out, "Answer", "\n".join([*filter(None, questions), *(f"{line}." for line in said)]))
+    if contrasts:
+        return
+    spent = [answer.spent(group.label, levels[group.label]) for group in groups[:DETAILED]]
+    questions = dict.fromkeys(group.job.config["question"] for group in groups)
+    said = [*(found or spent), *together]
+    section(out, "Answer", "\n".join([*filter(None, questions), *(f"{line}." for line in said)]))
 
 
 def section(out: TextIO, title: str, text: str) -> None:
@@ -158,13 +167,17 @@ def _comparisons(
     return said
 
 
-def _synergies(out: TextIO, catalog: Catalog, groups: Sequence[Group]) -> None:
-    """Write the synergy of each factorial, whose conditions a sweep may have split over its runs."""
+def _synergies(out: TextIO, catalog: Catalog, groups: Sequence[Group]) -> list[str]:
+    """Write the synergy of each factorial, whose conditions a sweep may have split; return a sentence of each."""
     factorials: dict[str, list[str]] = {}
     for group in groups:
         apart = [word for word in group.variant if not word.startswith("conditions=")]
         factorials.setdefault(", ".join([group.experiment, *apart]), []).extend(group.run_ids)
+    said = []
     for name, ids in factorials.items():
         factorial = synergy(catalog, runs=ids)
-        if factorial.entries:
+        entries = factorial.to_json()["synergy"]
+        if entries:
             section(out, f"{name}: synergy of the factorial", synergy_table(factorial))
+            said.append(answer.together(name, entries))
+    return said

@@ -47,6 +47,11 @@ class Pace:
         self._costs: deque[int] = deque(maxlen=9)
 
     @property
+    def last_ns(self) -> int:
+        """What the last reading took."""
+        return self._costs[-1] if self._costs else 0
+
+    @property
     def next_cycle(self) -> int | None:
         """The cycle after which the probe is due, if its rate counts cycles."""
         return self._next if self._cycles else None
@@ -73,6 +78,11 @@ class Pace:
         if apart_ns is None or cost_ns <= LIMIT * apart_ns:
             return None
         return f"a reading takes {cost_ns / 1e6:.3g} ms, {cost_ns / apart_ns:.1%} of the run at {self}"
+
+    def share(self, clock_ns: int) -> float | None:
+        """Return the share of the run that the readings take at the present rate, once that can be told."""
+        apart_ns = self._apart_ns(clock_ns)
+        return self._cost_ns() / apart_ns if apart_ns else None
 
     def lower(self, cycle: int, clock_ns: int) -> None:
         """Read so much less often that the readings take less than the limit."""

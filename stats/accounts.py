@@ -10,20 +10,32 @@ from typing import Any
 CONTAINERS = {"cpu": "cpu", "runq": "run queue", "offcpu": "off-CPU"}
 INSIDE = {"sampling": "the workload's sampling calls", "gc": "garbage collection", "probe": "our probes"}
 
+# Where cycles are short, CPU time is read for windows only.
 SQL = """
 -- one row per run: its cycles, their wall time, each account's time and the wall time where it was read [ns]
+with light as (
+    select
+        run_id,
+        sum(cpu_ns)::bigint as cpu, sum(wall_ns) filter (where cpu_ns is not null)::bigint as cpu_wall,
+        sum(offcpu_ns)::bigint as offcpu, sum(wall_ns) filter (where offcpu_ns is not null)::bigint as offcpu_wall
+    from windows
+    where last_cycle is not null
+    group by run_id
+)
 select
     run_id,
     count(*) as cycles,
     sum(wall_ns)::bigint as wall,
-    sum(cpu_ns)::bigint as cpu, sum(wall_ns) filter (where cpu_ns is not null)::bigint as cpu_wall,
+    coalesce(sum(cpu_ns)::bigint, any_value(light.cpu)) as cpu,
+    coalesce(sum(wall_ns) filter (where cpu_ns is not null)::bigint, any_value(light.cpu_wall)) as cpu_wall,
     sum(runq_ns)::bigint as runq, sum(wall_ns) filter (where runq_ns is not null)::bigint as runq_wall,
-    sum(offcpu_ns)::bigint as offcpu, sum(wall_ns) filter (where offcpu_ns is not null)::bigint as offcpu_wall,
+    coalesce(sum(offcpu_ns)::bigint, any_value(light.offcpu)) as offcpu,
+    coalesce(sum(wall_ns) filter (where offcpu_ns is not null)::bigint, any_value(light.offcpu_wall)) as offcpu_wall,
     sum(gc_ns)::bigint as gc, sum(wall_ns) filter (where gc_ns is not null)::bigint as gc_wall,
     sum(probe_ns)::bigint as probe, sum(wall_ns) filter (where probe_ns is not null)::bigint as probe_wall,
     sum(sampling_ns)::bigint as sampling,
     sum(wall_ns) filter (where sampling_ns is not null)::bigint as sampling_wall
-from cycles
+from cycles left join light using (run_id)
 where cycle >= 0 and coalesce(process, 0) = 0
 group by run_id
 order by run_id
@@ -43,13 +55,15 @@ class Level:
         return {"account": self.account, "share": self.share, "detail": self.detail, "reason": self.reason}
 
 
-def level(rows: Sequence[Mapping[str, Any]]) -> Level:
+def level(rows: Sequence[Mapping[str, Any]], *, dearest: str | None = None) -> Level:
     """Name the largest account of the cycles of several runs.
 
     Parameters
     ----------
     rows : rows of ``SQL``, one per run
         Times in ns; an account that was not read is None.
+    dearest : str, optional
+        What to add where our own probes are the largest account: which one, and its share.
 
     Returns
     -------
@@ -72,7 +86,7 @@ def level(rows: Sequence[Mapping[str, Any]]) -> Level:
     return Level(
         account=largest,
         share=shares[largest],
-        detail=_decomposed(shares),
+        detail="; ".join([_decomposed(shares), *([dearest] if dearest and largest == "probe" else [])]),
         reason=_basis(rows, shares, wall),
     )
 

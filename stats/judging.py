@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
-from stats import accounts, asides, remarks, signals
+from stats import accounts, asides, observer, remarks, signals
 from stats.accounts import Level
 from stats.asides import Observed
 from stats.comparable import alike, pooled
@@ -181,6 +181,7 @@ class _Evidence:
     records: Sequence[Record]
     findings: Mapping[str, Mapping[str, Finding]]
     totals: Mapping[str, Row]
+    observers: Mapping[str, observer.Ledger]
     asides: Sequence[Observed]
     sanity: sanity.Survey
 
@@ -220,20 +221,29 @@ def _gather(
         records=records,
         findings=findings,
         totals=totals,
+        observers=catalog.observers([run_id for run_id, row in totals.items() if row["probe"]]),
         asides=observed,
         sanity=sanity.survey(catalog, ids),
     )
 
 
 def _level(evidence: _Evidence, records: Sequence[Record]) -> Level:
-    return accounts.level([evidence.totals[r.run_id] for r in records if r.run_id in evidence.totals])
+    totals = _totals(evidence, records)
+    return accounts.level(
+        list(totals.values()), dearest=observer.dearest(observer.costs(evidence.observers, totals))
+    )
+
+
+def _totals(evidence: _Evidence, records: Sequence[Record]) -> dict[str, Row]:
+    return {r.run_id: evidence.totals[r.run_id] for r in records if r.run_id in evidence.totals}
 
 
 def _notes(evidence: _Evidence, records: Sequence[Record], limits: Limits) -> tuple[str, ...]:
     """Return what limits the verdicts, and what else the study says; other versions declare no thresholds."""
     ids = [record.run_id for record in records]
     said = asides.notes(evidence.asides, ids)
-    return (*remarks.notes(records, limits), *said, *evidence.sanity.notes(ids))
+    ours = observer.notes(observer.costs(evidence.observers, _totals(evidence, records)))
+    return (*ours, *remarks.notes(records, limits), *said, *evidence.sanity.notes(ids))
 
 
 def _entry(name: str, evidence: _Evidence, records: Sequence[Record], limits: Mapping[str, float]) -> Entry:

@@ -13,8 +13,9 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store import damage, index, keeping, manifest, publishing, query, schema
+from store import compacting, damage, digest, digests, index, keeping, manifest, publishing, query, schema
 from store import live as spooled
+from store.compacting import Compacted
 from store.index import Fleet
 from store.lazy import RunFiles
 from store.manifest import Manifest
@@ -272,6 +273,38 @@ class Catalog:
             name: schema.arrow(name) if name in whole else manifest.columns(holdings, name) for name in names
         }
 
+    def observers(self, runs: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        """Return what recording cost the chosen runs, entry by entry, as their ``run.json`` says it."""
+        return {run.run_id: run.observer for run in self._manifests(runs)}
+
+    def digest(
+        self, ids: Sequence[str] | None = None, *, part: str | None = None, signal: str | None = None
+    ) -> pa.Table:
+        """Return the digests of runs, all by default: what is asked of whole fleets, in milliseconds.
+
+        Parameters
+        ----------
+        ids : sequence of str, optional
+            Runs.
+        part : str, optional
+            ``batch``, ``total``, ``quantile`` or ``line`` only; see ``store.digest``.
+        signal : str, optional
+            One signal only, such as ``net_ns`` (cycle time).
+
+        Returns
+        -------
+        pyarrow.Table
+            ``digests.COLUMNS``, in no order.
+        """
+        chosen = self._chosen(ids)["run_id"].to_pylist()
+        published = [run_id for run_id in chosen if run_id not in self._running]
+        found = [digests.collect(self.root, self._fleet.found, published, part=part, signal=signal)]
+        for run_id in chosen:
+            if run_id in self._spooled:
+                rows = digests.with_run(run_id, digest.of(self._spooled[run_id]))
+                found.append(digests.only(rows, part, signal))
+        return pa.concat_tables(found)
+
     def close(self) -> None:
         """Close the connections."""
         for connection in self._connections.values():
@@ -305,10 +338,24 @@ class Catalog:
         """Return one row table: files of published runs, and what running ones had written."""
         if not holders:
             return columns.empty_table()
-        live = [_as(columns, self._spooled[run_id][table]) for run_id in holders if run_id in self._spooled]
+        live = [
+            schema.conformed(self._spooled[run_id][table], columns)
+            for run_id in holders
+            if run_id in self._spooled
+        ]
         written = [run_id for run_id in holders if run_id not in self._spooled]
         before, after = os.fspath(publishing.run_directory(self.root.absolute(), "?")).rsplit("?", 1)
-        return RunFiles(columns, written, (before, f"{after}/{table}.parquet"), rows=live)
+        return RunFiles(
+            columns,
+            written,
+            (before, f"{after}/{table}.parquet"),
+            rows=live,
+            merged=self._compacted.of(table),
+        )
+
+    @cached_property
+    def _compacted(self) -> Compacted:
+        return compacting.read(self.root, self._fleet.found)
 
     @cached_property
     def _ids(self) -> frozenset[str]:
@@ -318,6 +365,9 @@ class Catalog:
         if text in self._ids:
             return text
         found = [run_id for run_id in self._ids if text and run_id.startswith(text)]
+        unreadable = [problem for problem in self.problems if text and f"run_id={text}" in problem]
+        if unreadable:  # another run that begins so is not what was meant
+            raise ValueError(unreadable[0])
         if len(found) == 1:
             return found[0]
         problem = f"names {len(found)} runs" if found else "is not there"
@@ -344,12 +394,3 @@ def _last(runs: pa.Table, last: int) -> pa.Table:
 
 def _extra(holdings: Iterable[index.Holding]) -> list[str]:
     return sorted({name for holding in holdings for name in holding.tables}.difference(schema.TABLES))
-
-
-def _as(columns: pa.Schema, rows: pa.Table) -> pa.Table:
-    """Return ``rows`` in the table's columns; what they lack is NULL."""
-    absent = pa.nulls(rows.num_rows)
-    return pa.table(
-        [(rows[c.name] if c.name in rows.column_names else absent).cast(c.type) for c in columns],
-        schema=columns,
-    )

@@ -1,4 +1,6 @@
 import json
+import os
+import threading
 import time
 from itertools import pairwise
 from typing import NamedTuple
@@ -109,11 +111,13 @@ def test_the_baseline_is_cycle_minus_one_and_in_no_cycle(spool, read_rows):
     assert end["observer"]["level"] == {
         "reads": 3,
         "ns": end["observer"]["level"]["ns"],
+        "cpu_ns": end["observer"]["level"]["cpu_ns"],
         "bytes": 3 * 6 * 8,
         "asked": {"every_cycles": 4},
         "in_effect": {"every_cycles": 4},
     }
     assert end["observer"]["level"]["ns"] >= 150 * MS
+    assert end["observer"]["level"]["cpu_ns"] < 50 * MS  # it sleeps
     assert probe.closed
 
 
@@ -261,3 +265,107 @@ def test_an_observable_that_cannot_be_stored_is_refused(spool, name, kind, word)
             recorder.add_observables({name: kind})
         with pytest.raises(ValueError, match="63 is the most"):
             recorder.add_observables({f"c{i}": int for i in range(60)})
+
+
+def test_short_cycles_get_light_accounts_and_the_identity_holds_in_windows(spool, read_rows):
+    end = record(spool, conditions=((300, 0.0002), (40, 0.001)))
+    cycles, windows = read_rows(spool, "cycles"), read_rows(spool, "windows")
+    assert end["observer"]["accounts"]["mode"] == "light"
+    assert any(note.startswith("light accounts") for note in end["notes"])
+    for row in cycles:
+        assert (row["cpu_ns"], row["offcpu_ns"], row["minor_faults"]) == (None, None, None)
+        assert row["wall_ns"] >= row["runq_ns"] >= 0
+    assert windows[0]["first_cycle"] == 0
+    for window in windows:
+        inside = [row for row in cycles if window["first_cycle"] <= row["cycle"] <= window["last_cycle"]]
+        for account in ("wall_ns", "runq_ns"):
+            assert window[account] == sum(row[account] for row in inside)
+        assert window["wall_ns"] == window["cpu_ns"] + window["runq_ns"] + window["offcpu_ns"]
+        assert window["t_ns"] == inside[-1]["t_ns"]
+    rest = {row["last_cycle"] for row in windows if row["last_cycle"] in (299, 339)}
+    assert rest == {299, 339}
+    assert all(row["wall_ns"] >= 10 * MS for row in windows if row["last_cycle"] not in rest)
+    assert sum(row["offcpu_ns"] for row in windows) > 0.5 * 340 * 0.0002 * 1e9
+
+
+def test_long_cycles_get_full_accounts(spool, read_rows):
+    end = record(spool, conditions=((36, 0.006),))
+    assert end["observer"]["accounts"]["mode"] == "full"
+    assert all(row["cpu_ns"] > 0 for row in read_rows(spool, "cycles"))
+
+
+def test_few_cycles_choose_nothing(spool, read_rows):
+    record(spool, conditions=((31, 0.0005),))
+    assert all(row["cpu_ns"] is not None for row in read_rows(spool, "cycles"))
+
+
+def test_light_mode_reads_user_time_in_the_window_that_completes_a_second(spool, read_rows):
+    record(spool, conditions=((450, 0.0025),), accounts="light")
+    windows = read_rows(spool, "windows")
+    whole = [row for row in windows if row["user_ns"] is not None]
+    assert 1 <= len(whole) <= 2
+    assert len(windows) > 20
+    assert [row["process_cpu_ns"] is None for row in windows[:-1]] == [
+        row["user_ns"] is None for row in windows[:-1]
+    ]
+    assert windows[-1]["process_cpu_ns"] is not None
+    spent = sum(row["process_cpu_ns"] or 0 for row in windows)
+    assert sum(row["cpu_ns"] for row in windows) <= spent
+
+
+def test_an_accounts_mode_may_be_asked_for(spool, read_rows):
+    end = record(spool, conditions=((200, 0.0002),), accounts="full")
+    assert end["observer"]["accounts"]["mode"] == "full"
+    assert all(row["cpu_ns"] is not None for row in read_rows(spool, "cycles"))
+
+
+def test_a_thread_beside_the_loop_is_in_the_process_total_only(spool, read_rows):
+    stop = threading.Event()
+
+    def spin():
+        while not stop.is_set():
+            sum(range(1000))
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    try:
+        record(spool, conditions=((10, 0.02),))
+    finally:
+        stop.set()
+        thread.join()
+    (window,) = read_rows(spool, "windows")
+    assert window["process_cpu_ns"] > 2 * window["cpu_ns"]
+    assert window["threads"] >= 2
+
+
+def test_what_the_recorder_costs_is_in_the_ledger_with_an_interval(spool):
+    end = record(spool, probes={"level": Probe(every_cycles=100)}, conditions=((500, 0.0),))
+    ours = end["observer"]["accounts"]
+    assert ours["reads"] == 500
+    assert 0 < ours["low_ns"] <= ours["ns"] <= ours["high_ns"] < 500 * 1_000_000
+    assert end["observer"]["loop"]["ns"] == ours["ns"] + end["totals"]["probe_ns"]
+    files = sum(path.stat().st_size for path in spool.glob("*.spool"))
+    assert end["observer"]["spool"]["bytes"] == files
+    assert end["observer"]["spool"]["reads"] == len(list(spool.glob("*.spool")))
+
+
+def test_a_forked_child_that_goes_on_writes_nothing(spool, read_rows):
+    running = Running(spool)
+    with Meters() as meters, recorder_of(running, meters) as recorder:
+        recorder.begin(0)
+        recorder.end_cycle((0,))
+        child = os.fork()
+        if child == 0:
+            recorder.end_cycle((1,))
+            recorder.end_cycle((2,))
+            os._exit(0)
+        os.waitpid(child, 0)
+        recorder.end_cycle((3,))
+        recorder.end_condition()
+    assert [row["population"] for row in read_rows(spool, "cycles")] == [0, 3]
+
+
+def test_segments_hold_no_more_than_their_rows_in_the_end(spool):
+    record(spool, conditions=((100, 0.0),))
+    for segment in segments(spool):
+        assert segment.path.stat().st_size == segment.header_bytes + segment.rows * segment.record_bytes
