@@ -1,0 +1,108 @@
+"""Our own probes accused by our own verdict: a probe that commits durably at each reading, really run."""
+
+import json
+import os
+from typing import NamedTuple
+
+import pytest
+
+from probes.identity import new_run_id
+from probes.meters import Meters
+from probes.recording import Recorder
+from probes.running import Running
+from stats import judge, observer
+from store.adopting import adopt
+from store.catalog import open_catalog
+
+
+class Sample(NamedTuple):
+    commits: int | None
+
+
+class Journal:
+    """Commits each reading to the disk, as no probe should."""
+
+    every_s = None
+
+    def __init__(self, path, every_cycles):
+        self.every_cycles, self._file, self._commits = every_cycles, path.open("wb", buffering=0), 0
+
+    def read(self):
+        for _ in range(10):
+            self._file.write(bytes(4096))
+            os.fsync(self._file.fileno())
+        self._commits += 1
+        return Sample(self._commits)
+
+    def close(self):
+        self._file.close()
+
+
+@pytest.fixture
+def published(tmp_path):
+    """Record and publish cycles of ``work``, with the journal read every so many."""
+
+    def run(cycles, work=lambda: None, every_cycles=1, mode="auto"):
+        spool = tmp_path / "store" / "spool" / new_run_id()
+        spool.mkdir(parents=True)
+        conditions = [{"name": "all", "position": 0, "cycles": cycles, "mechanisms": {}}]
+        job = {"format": 1, "run_id": spool.name, "experiment": "own", "environment": {"host": "here"}}
+        (spool / "job.json").write_text(json.dumps({**job, "conditions": conditions}))
+        running, probes = Running(spool), {"journal": Journal(tmp_path / "journal", every_cycles)}
+        with Meters() as meters:
+            recorder = Recorder(running, meters=meters, observables={}, probes=probes, accounts=mode)
+            with recorder:
+                recorder.begin(0)
+                for _ in range(cycles):
+                    work()
+                    recorder.end_cycle(())
+                recorder.end_condition()
+        running.end("completed", None)
+        adopt(spool, own=True)
+        with open_catalog(tmp_path / "store") as catalog:
+            return judge(catalog)
+
+    return run
+
+
+def test_a_probe_that_commits_at_each_reading_is_the_level_and_named(published):
+    found = published(5)
+    assert found.level.account == "probe"
+    assert "probe journal takes " in found.level.detail
+    assert any(note.startswith("probe journal takes ") for note in found.notes)
+
+
+def test_a_probe_that_was_lowered_is_named_with_what_it_would_have_taken(published):
+    (note,) = [note for note in published(2000).notes if note.startswith("probe journal")]
+    assert "at every_cycles=1 it took " in note
+    assert "so it was lowered to every_cycles=" in note
+
+
+def test_a_run_in_light_mode_has_its_level_from_the_windows(published):
+    found = published(300, work=lambda: sum(range(20_000)), every_cycles=299, mode="light")
+    assert found.level.account in ("cpu", "runq")
+    assert "% cpu + " in found.level.detail
+    assert "% off-CPU" in found.level.detail
+
+
+def test_a_cheap_probe_is_not_accused():
+    entry = {
+        "reads": 10,
+        "ns": 90,
+        "cpu_ns": 90,
+        "asked": {"every_cycles": 1},
+        "in_effect": {"every_cycles": 1},
+    }
+    totals = {"r": {"wall": 10_000, "probe": 90}}
+    assert observer.costs({"r": {"memory": entry, "loop": {"ns": 9999}}}, totals) == []
+
+
+def test_the_dearest_probe_stands_first():
+    def entry(ns):
+        rate = {"every_cycles": 1}
+        return {"reads": 2, "ns": ns, "cpu_ns": ns // 10, "asked": rate, "in_effect": rate}
+
+    totals = {"r": {"wall": 10_000_000, "probe": 1}}
+    found = observer.costs({"r": {"a": entry(2_000_000), "b": entry(4_000_000)}}, totals)
+    assert [cost.probe for cost in found] == ["b", "a"]
+    assert observer.dearest(found) == "probe b takes 40 % of the run (2 ms a reading, 90% of it not on a CPU)"
