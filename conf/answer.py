@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stats.accounts import Level
@@ -23,7 +23,7 @@ def spent(label: str, level: Level) -> str:
     if level.account is None or level.share is None:
         return f"where {label} spent its time is not known: {level.reason}"
     whole = (level.detail or "").partition(";")[0]
-    detail = f" ({whole})" if whole.startswith("wall") else ""
+    detail = f" ({whole})" if whole.count("+") == 2 else ""  # cpu, run queue and off-CPU add up
     return f"{label} spent {100 * level.share:.0f} % of its cycles' time {WHERE[level.account]}{detail}"
 
 
@@ -32,6 +32,12 @@ def changed(label: str, comparison: Mapping[str, Any]) -> str:
     calls, speedup = comparison["call_reduction"], comparison["speedup"]
     said = [_calls(calls["value"]), _times(speedup)]
     return f"{label} {' and '.join(part for part in said if part)}"
+
+
+def together(name: str, entries: Sequence[Mapping[str, Any]]) -> str:
+    """Say what the factors of ``name`` do together beyond what they do apart, in each mode."""
+    found = dict.fromkeys(f"{number(entry['synergy'])}, {entry['classification']}" for entry in entries)
+    return f"the factors of {name} together change {entries[0]['outcome']} by {' or '.join(found)}, beyond their sum"
 
 
 def _calls(reduction: float | None) -> str:

@@ -148,6 +148,17 @@ def test_a_change_is_said_in_a_sentence(speedup, said):
     assert answer.changed("b", {"speedup": found, "call_reduction": {"value": None}}) == f"b {said}"
 
 
+def test_what_factors_do_together_is_said_once_where_all_modes_agree():
+    entry = {"outcome": "population_mean", "synergy": -0.25, "classification": "ANTAGONISTIC"}
+    said = "the factors of c together change population_mean by -0.25, ANTAGONISTIC, beyond their sum"
+    assert answer.together("c", [entry, entry]) == said
+
+
+def test_a_part_of_the_accounts_is_not_shown_as_the_whole():
+    level = Level(account="sampling", share=0.7, detail="wall = 11 % run queue; 70 % inside", reason="")
+    assert answer.spent("m", level) == "m spent 70 % of its cycles' time in the workload's sampling calls"
+
+
 def test_time_that_was_not_recorded_is_not_guessed():
     level = Level(account=None, share=None, detail=None, reason="no cycle times were recorded")
     assert (
