@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from store import manifest, notes, schema, stamps
+from store import digest, manifest, notes, schema, stamps
 from store.manifest import Manifest
 from store.stamps import HIVE_KEY, Stamp
 
@@ -206,7 +206,7 @@ def layout_text(run: Manifest) -> str:
     held = {
         name.removesuffix(".parquet"): dict(file.columns)
         for name, file in run.files.items()
-        if name.endswith(".parquet")
+        if name.endswith(".parquet") and name != digest.FILE
     }
     return json.dumps(held)
 

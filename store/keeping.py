@@ -57,7 +57,7 @@ def keep(root: Path, fleet: Fleet | None = None, *, wait: bool = True) -> bool:
     ValueError
         If the runs do not fit into one table; see ``manifest.columns``.
     """
-    with _exclusive(root, wait=wait) as alone:
+    with exclusive(root, wait=wait) as alone:
         if fleet is None or fleet.kept.stamp != index.head_stamp(
             root
         ):  # somebody else built it while we waited
@@ -135,7 +135,7 @@ def _sweep(root: Path, kept: Segments) -> None:
 
 
 @contextmanager
-def _exclusive(root: Path, *, wait: bool) -> Iterator[bool]:
+def exclusive(root: Path, *, wait: bool) -> Iterator[bool]:
     """Hold the lock of the cache's builders; where there are no locks, go on: the last replace wins."""
     descriptor = os.open(root / "catalog.lock", os.O_RDWR | os.O_CREAT, 0o666)
     alone = True

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from store import schema
+from store import digest, schema
 
 ROW_GROUP = 122_880
 """Rows buffered before they are written: DuckDB's own row group, 25 MB at 25 columns."""
@@ -129,9 +129,12 @@ def commit(
     staging: Path,
     log: Path | None = None,
 ) -> None:
-    """Add log and ``run.json`` to the written files and rename ``staging`` to the run's directory."""
+    """Add digest, log and ``run.json`` to the written files and rename ``staging`` to the run's directory."""
     final = run_directory(root, record["run_id"])
     named = dict(files)
+    digested = digest.of_files(staging, files)
+    if digested is not None:
+        named[digest.FILE] = write(staging / digest.FILE, digested)
     if log is not None and log.is_file():
         shutil.copyfile(log, staging / "log")
         sync(staging / "log")

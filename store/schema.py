@@ -335,3 +335,12 @@ def cell(kind: str, value: Any) -> Any:
 def rows(name: str, values: Iterable[Mapping[str, Any]]) -> pa.Table:
     """Return rows of a core table from mappings; what a mapping lacks is NULL."""
     return pa.Table.from_pylist([dict(row) for row in values], schema=arrow(name))
+
+
+def conformed(table: pa.Table, columns: pa.Schema) -> pa.Table:
+    """Return a table in these columns; what it lacks is NULL."""
+    absent = pa.nulls(table.num_rows)
+    return pa.table(
+        [(table[c.name] if c.name in table.column_names else absent).cast(c.type) for c in columns],
+        schema=columns,
+    )
