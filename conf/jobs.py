@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from conf.compose import compose_one
+from conf.compose import ConfigurationError, compose_one
 from conf.validate import checked, workload_spec
 from probes import sources
 from probes.environment import without_names
 from probes.identity import config_id
-from probes.protocols import Condition
+from probes.protocols import Condition, Workload
 
 TOLD = ("experiment", "name", "optimization", "replicate")
 """Keys whose values stand in every label."""
@@ -66,23 +66,36 @@ class Job:
 def composed_jobs(sweep: Sequence[Sequence[str]]) -> list[Job]:
     """Compose and check every job of a sweep before the first one starts."""
     shared = set.intersection(*map(set, sweep)) if sweep else set()
-    return [_composed(overrides, shared) for overrides in sweep]
+    plans: dict[tuple[str, int], float] = {}
+    return [_composed(overrides, shared, plans) for overrides in sweep]
 
 
-def _composed(overrides: Sequence[str], shared: set[str]) -> Job:
+def _composed(overrides: Sequence[str], shared: set[str], plans: dict[tuple[str, int], float]) -> Job:
+    """Return one job; ``plans`` holds those already made, since counting what C256 will do takes a second."""
     composed = compose_one(overrides)
     conditions, workload = checked(composed)
     # What a workload says of its own code counts: a sweep repeats what the code of today would do otherwise.
     own = {**composed.config["workload"], **getattr(workload, "recorded", {})}
     config = {**composed.config, "workload": own}
+    identity = _identity(config)
+    planned = identity.config_id, identity.seed
+    if planned not in plans:
+        plans[planned] = _planned_s(conditions, workload)
     return Job(
         config=config,
         conditions=conditions,
-        planned_s=sum(workload.planned_s(condition) for condition in conditions),
+        planned_s=plans[planned],
         overrides=tuple(overrides),
-        identity=_identity(config),
+        identity=identity,
         swept=tuple(word for word in overrides if word not in shared and word.split("=")[0] not in TOLD),
     )
+
+
+def _planned_s(conditions: Sequence[Condition], workload: Workload) -> float:
+    try:
+        return sum(workload.planned_s(condition) for condition in conditions)
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def _identity(config: Mapping[str, Any]) -> Identity:

@@ -39,8 +39,6 @@ def checked(composed: Composed) -> tuple[tuple[Condition, ...], Workload]:
         workload = build.workload(workload_spec(config))
         build.check_probes(config["probe"])
         _check_thresholds(config["hypothesis"])
-        for condition in conditions:
-            workload.planned_s(condition)
     except (ValueError, TypeError) as error:
         raise ConfigurationError(str(error)) from error
     return conditions, workload
