@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from store import (
+    compacting,
     enriching,
     exporting,
     importing,
@@ -89,6 +90,17 @@ def refresh(arguments: argparse.Namespace) -> int:
     if not arguments.store.is_dir():
         required(arguments.store)
     _write_ids(arguments, maintenance.refresh(arguments.store, note=note))
+    return 0
+
+
+def compact(arguments: argparse.Namespace) -> int:
+    """Merge the rows of all runs into a cache."""
+    required(arguments.store)
+    maintenance.refresh_catalog(arguments.store, note)
+    rows = compacting.compact(arguments.store, note)
+    columns = pa.schema([("table", pa.string()), ("rows", pa.int64())])
+    found = [{"table": table, "rows": count} for table, count in sorted(rows.items())]
+    write(arguments, pa.Table.from_pylist(found, schema=columns))
     return 0
 
 

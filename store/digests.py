@@ -60,7 +60,9 @@ def collect(
     if held := {run_id for run_id in runs if HIVE_KEY + run_id in merged.runs}:
         old = pq.read_table(merged.path, schema=COLUMNS, filters=wanted or None, partitioning=None)
         whole = len(held) == len(merged.runs)
-        parts.append(old if whole else old.filter(pc.field("run_id").isin(sorted(held))))
+        parts.append(
+            old if whole else old.filter(pc.field("run_id").isin(pa.array(sorted(held), pa.string())))
+        )
     return pa.concat_tables(parts).replace_schema_metadata()
 
 
@@ -114,7 +116,11 @@ def _merge(
     old = COLUMNS.empty_table()
     if merged.runs:
         old = pq.read_table(merged.path, schema=COLUMNS, partitioning=None).replace_schema_metadata()
-        old = old.filter(pc.field("run_id").isin([name.removeprefix(HIVE_KEY) for name in merged.runs]))
+        old = old.filter(
+            pc.field("run_id").isin(
+                pa.array([name.removeprefix(HIVE_KEY) for name in merged.runs], pa.string())
+            )
+        )
     runs = {**merged.runs, **{HIVE_KEY + run_id: found[HIVE_KEY + run_id][:3] for run_id in missing}}
     table = pa.concat_tables([old, read]).sort_by(_ORDER).replace_schema_metadata({"runs": json.dumps(runs)})
     new = root / f"catalog.{uuid.uuid4().hex}.tmp"

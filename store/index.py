@@ -104,7 +104,11 @@ class Fleet:
                     key.removeprefix(HIVE_KEY) for key, stamp in runs.items() if self.found.get(key) == stamp
                 }
                 whole = len(right) == table.num_rows
-                parts.append(table if whole else table.filter(pc.field("run_id").isin(sorted(right))))
+                parts.append(
+                    table
+                    if whole
+                    else table.filter(pc.field("run_id").isin(pa.array(sorted(right), pa.string())))
+                )
         except (OSError, pa.ArrowException):
             self.fresh |= _load(self.root, sorted(self.found.keys() - self.fresh.keys()), self.problems)[0]
             return parts[0]

@@ -87,7 +87,7 @@ class RunFiles(ds.Dataset):  # type: ignore[misc]  # pyarrow has no types
                 left -= held
                 if held != merged.runs:
                     live = {run_id for rows in self._rows for run_id in rows["run_id"].unique().to_pylist()}
-                    only = KEY.isin(sorted(asked | live))
+                    only = KEY.isin(pa.array(sorted(asked | live), pa.string()))
         if left or not parts:
             parts.append(self._partitioned(sorted(left)))
         return parts[0] if len(parts) == 1 else ds.UnionDataset(self._columns, parts), only

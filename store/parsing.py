@@ -44,7 +44,7 @@ def parser() -> Parser:
     subparsers = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for add in (
         _add_ls, _add_sql, _add_shell, _add_describe, _add_import, _add_export, _add_enrich, _add_tag, _add_rm,
-        _add_refresh, _add_adopt, _add_verify,
+        _add_refresh, _add_adopt, _add_compact, _add_verify,
     ):  # fmt: skip
         add(subparsers)
     return whole
@@ -179,6 +179,11 @@ def _add_rm(subparsers: Commands) -> None:
     command.add_argument("--yes", action="store_true", help="remove them")
     add_selection_arguments(command)
     add_output_arguments(command)
+
+
+def _add_compact(subparsers: Commands) -> None:
+    text = "Merge the rows of all runs into a cache, where many short runs make questions slow; prints rows by table."
+    add_output_arguments(_command(subparsers, "compact", changing.compact, text, "compact --store data"))
 
 
 def _add_refresh(subparsers: Commands) -> None:
