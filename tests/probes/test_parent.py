@@ -111,7 +111,9 @@ def send(signum: int, *, times: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"]
+    ("signum", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)],
+    ids=["INT", "TERM", "HUP as TERM"],
 )
 def test_the_first_signal_is_handed_on(spool, signum, code):
     before = signal.getsignal(signum)
