@@ -1,0 +1,161 @@
+"""One question over a fleet: the slope of cycle time of each run, from digests, from rows, and loaded into pandas.
+
+Also a join that selects one run in a hundred: on the locked connection, beside DuckDB reading the same files itself.
+Every block opens the store, asks and reads the answer; DuckDB's own connection stays open.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import numpy as np
+import pyarrow.parquet as pq
+
+from benchmarks.document import Goal, Measured, Result, compared, valued
+from benchmarks.measuring import interleaved
+from benchmarks.stores import fill
+from store import open_catalog
+
+UNIT: Final = "s"
+OVER_NATIVE: Final = Goal("<=", 2.0)
+"""Asked for; without reading the statement's conditions beforehand it was 18."""
+
+SLOPES: Final = """
+-- one row per run: its slope of cycle time [ns per cycle]
+select run_id, regr_slope(net_ns, cycle) as slope from cycles where cycle >= 0 and process = 0 group by run_id
+"""
+JOIN: Final = """
+-- one row per experiment among one run in a hundred: cycles and their mean time [ns]
+select experiment, count(*) as n, avg(net_ns) as mean
+from cycles join runs using (run_id)
+where seed % 100 = 7
+group by experiment
+order by experiment
+"""
+VIEW: Final = "create view cycles as select * from read_parquet($files, hive_partitioning = true)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How many runs of how many cycles, and how often."""
+
+    runs: Sequence[int]
+    cycles: int = 12_000
+    rounds: int
+
+
+QUICK: Final = Plan(runs=(100,), rounds=7)
+FULL: Final = Plan(runs=(100, 1_000), rounds=9)
+
+
+def measure(*, quick: bool, seed: int) -> Measured:
+    """Measure everything."""
+    return carried_out(QUICK if quick else FULL, seed=seed)
+
+
+def carried_out(plan: Plan, *, seed: int) -> Measured:
+    """Measure what the plan holds."""
+    results: list[Result] = []
+    for runs in plan.runs:
+        sys.stderr.write(f"query: {runs} runs x {plan.cycles} cycles\n")
+        with tempfile.TemporaryDirectory(prefix="query-") as place:
+            root = Path(place) / "store"
+            fill(root, runs, plan.cycles, seed=seed)
+            results += _asked(root, runs, plan, seed=seed)
+    return Measured(results, [])
+
+
+def _asked(root: Path, runs: int, plan: Plan, *, seed: int) -> list[Result]:
+    slopes = {
+        "digests": partial(_digests, root),
+        "rows": partial(_rows, root),
+        "pandas": partial(_pandas, root),
+    }
+    _check_same({name: ask() for name, ask in slopes.items()})
+    with duckdb.connect() as native:
+        _prepare(native, root)
+        joins = {"locked": partial(_locked, root), "native": partial(_native, native)}
+        floor = {"scan": partial(_scan, native)}
+        if joins["locked"]() != joins["native"]():
+            raise ArithmeticError("the locked connection and DuckDB's own differ in their answer to the join")
+        asks: Mapping[str, Callable[[], object]] = {**slopes, **joins, **floor}
+        blocks = {name: partial(_timed, ask) for name, ask in asks.items()}
+        seconds = interleaved(blocks, plan.rounds, seed=seed)
+    said = f"slope of cycle time of each of {runs} runs x {plan.cycles} cycles"
+    found = [
+        valued(f"slopes_{name}_{runs}", (name, seconds[name]), unit=UNIT, reason=said, seed=seed)
+        for name in slopes
+    ]
+    scan = "DuckDB reads both columns of all rows and adds them up"
+    found.append(valued(f"scan_floor_{runs}", ("scan", seconds["scan"]), unit=UNIT, reason=scan, seed=seed))
+    pair = ("locked", seconds["locked"]), ("native", seconds["native"])
+    return [*found, compared(f"join_of_1_percent_{runs}", *pair, unit=UNIT, goal=OVER_NATIVE, seed=seed)]
+
+
+def _timed(ask: Callable[[], object]) -> float:
+    began_s = time.perf_counter()
+    ask()
+    return time.perf_counter() - began_s
+
+
+def _digests(root: Path) -> dict[str, float]:
+    with open_catalog(root) as catalog:
+        table = catalog.digest(part="line", signal="net_ns")
+    slopes = table["sxy"].to_numpy() / table["sxx"].to_numpy()
+    return dict(zip(table["run_id"].to_pylist(), slopes.tolist(), strict=True))
+
+
+def _rows(root: Path) -> dict[str, float]:
+    with open_catalog(root) as catalog:
+        return {row["run_id"]: row["slope"] for row in catalog.query(SLOPES)}
+
+
+def _pandas(root: Path) -> dict[str, float]:
+    """Load one run after another, as trackers hand them out."""
+    found = {}
+    for path in sorted((root / "runs").iterdir()):
+        rows = pq.read_table(
+            path / "cycles.parquet", columns=["cycle", "net_ns"], partitioning=None
+        ).to_pandas()
+        slope = np.polyfit(rows["cycle"].to_numpy(), rows["net_ns"].to_numpy(), 1)[0]
+        found[path.name.removeprefix("run_id=")] = float(slope)
+    return found
+
+
+def _check_same(answers: Mapping[str, Mapping[str, float]]) -> None:
+    first, *others = answers.items()
+    for name, answer in others:
+        same = answer.keys() == first[1].keys()
+        if not same or any(not math.isclose(answer[k], v, rel_tol=1e-9) for k, v in first[1].items()):
+            raise ArithmeticError(f"{name} and {first[0]} differ in the slopes of the same runs")
+
+
+def _prepare(native: duckdb.DuckDBPyConnection, root: Path) -> None:
+    with open_catalog(root) as catalog:
+        runs = catalog.runs()
+    native.register("known", runs)
+    native.execute("create table runs as from known")
+    files = str(root / "runs" / "*" / "cycles.parquet").replace("'", "''")
+    native.execute(VIEW.replace("$files", f"'{files}'"))
+
+
+def _locked(root: Path) -> list[tuple[object, ...]]:
+    with open_catalog(root) as catalog, catalog.sql(JOIN) as found:
+        return [tuple(row.values()) for batch in found for row in batch.to_pylist()]
+
+
+def _native(native: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
+    return native.execute(JOIN).fetchall()
+
+
+def _scan(native: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
+    return native.execute("select sum(net_ns), sum(cycle) from cycles").fetchall()
