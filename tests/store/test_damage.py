@@ -118,6 +118,10 @@ def test_a_damaged_manifest_is_said_and_the_other_runs_answer(
     assert (code, out, len(err.splitlines())) == (0, "ns,runs\n3,1\n", 1)
     assert err.startswith(str(manifest))
     assert reason in err
+    for named in (bad, bad[:-1]):
+        code, out, err = run("sql", SUM, "--store", store, "--run", named)
+        assert (code, out, set(err.splitlines())) == (2, "", {err.splitlines()[0]})
+        assert reason in err
 
 
 def test_of_two_runs_with_one_id_the_one_in_its_place_counts(
