@@ -6,14 +6,15 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from store import damage, manifest, publishing
+from store import damage, manifest, publishing, quarantine
 
 
 def runs_in(place: Path) -> list[Path]:
     """Return the directories of published runs that ``place`` is or holds, a store's among them, sorted."""
     if place.name.startswith("run_id=") and publishing.is_published(place):
         return [place]
-    return sorted(path.parent for path in place.rglob("run_id=*/run.json") if "quarantine" not in path.parts)
+    found = place.rglob("run_id=*/run.json")
+    return sorted(path.parent for path in found if quarantine.NAME not in path.relative_to(place).parts)
 
 
 def carry(source: Path, root: Path) -> bool:

@@ -39,7 +39,11 @@ def export(arguments: argparse.Namespace) -> int:
         ids = _chosen(arguments).ids(catalog, running=True)
         written = exporting.export(catalog, ids, format=arguments.format, out=arguments.out)
     if len(written) > 1 or arguments.format == "parquet":
-        note(f"{len(written)} runs are in {arguments.out}")
+        note(
+            f"{len(written)} runs are in {arguments.out}"
+            if len(written) != 1
+            else f"1 run is in {arguments.out}"
+        )
     return 0
 
 
@@ -75,13 +79,14 @@ def rm(arguments: argparse.Namespace) -> int:
         ids = _chosen(arguments).ids(catalog, running=True)
     going = removing.going(arguments.store, ids)
     write(arguments, [run._asdict() for run in going] or pa.table({"run_id": pa.array([], pa.string())}))
+    runs = "1 run" if len(going) == 1 else f"{len(going)} runs"
     size = sum(run.bytes for run in going)
     if arguments.yes:
         removing.remove(arguments.store, ids)
         maintenance.refresh_catalog(arguments.store, note)
-        note(f"removed {len(going)} runs, {size} bytes")
+        note(f"removed {runs}, {size} bytes")
     else:
-        note(f"{len(going)} runs, {size} bytes, would go for good; add --yes to remove them")
+        note(f"{runs}, {size} bytes, would go for good; add --yes to remove them")
     return 0
 
 

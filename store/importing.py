@@ -86,13 +86,12 @@ def _carried(run: Path, root: Path, note: Callable[[str], None]) -> str:
 
 def _files(place: Path) -> Iterator[Path]:
     """Yield the files of a tree, sorted; those of runs, and what a store keeps beside them, are no result files."""
-    store = (place / "runs").is_dir()
-    for path in sorted(place.rglob("*")):
+    beside = ("notes", "spool", "quarantine") if (place / "runs").is_dir() else ()
+    cache = "catalog" if beside else "\0"
+    for path in sorted(path for path in place.rglob("*") if path.is_file()):
         parts = path.relative_to(place).parts
-        hidden = any(
-            part.startswith((".", "run_id="))
-            for part in (place.name, *parts)[not place.name.startswith("run_id=") :]
+        of_a_run = any(part.startswith((".", "run_id=")) for part in parts) or path.parent.name.startswith(
+            "run_id="
         )
-        kept = store and (parts[0] in ("notes", "spool", "quarantine") or parts[0].startswith("catalog"))
-        if path.is_file() and not hidden and not kept:
+        if not of_a_run and parts[0] not in beside and not parts[0].startswith(cache):
             yield path

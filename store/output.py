@@ -121,7 +121,9 @@ def _whole(out: Path) -> Iterator[IO[bytes]]:
         # The path that was asked for, not ours; a full disk names none.
         raise type(error)(error.errno, error.strerror, str(out)) from error
     finally:
-        with suppress(OSError):  # a file system that can only be read refuses to remove even what is not there
+        with suppress(
+            OSError
+        ):  # a file system that can only be read refuses to remove even what is not there
             new.unlink(missing_ok=True)
 
 

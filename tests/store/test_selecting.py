@@ -93,7 +93,7 @@ def test_rm_shows_what_would_go_and_takes_it_only_with_yes(store: Path, ids: lis
     assert code == 0
     assert (going["run_id"], going["files"]) == (ids[0], len(files))
     assert going["bytes"] == sum(path.stat().st_size for path in files)
-    assert err == f"1 runs, {going['bytes']} bytes, would go for good; add --yes to remove them\n"
+    assert err == f"1 run, {going['bytes']} bytes, would go for good; add --yes to remove them\n"
     assert run_directory(store, ids[0]).is_dir()
     assert run("rm", "--tag", "old", "--yes", "--store", store)[0] == 0
     assert {path.name for path in (store / "runs").iterdir()} == {f"run_id={run_id}" for run_id in ids[1:]}
