@@ -15,24 +15,30 @@ LIGHT = (
 
 
 class Ledger:
-    """Our own costs; those of a cycle's end are timed before the first cycle, in both modes."""
+    """Our own costs; those of a cycle's end are timed before the first cycle, in both modes.
+
+    ``spool_ns``, the time for new segments and windows, is part of the run's ``probe_ns``.
+    """
 
     def __init__(self, cycles: Cycles, *, portable: bool) -> None:
         self._full = None if portable else cycles.cost(full=True)
         self._light = None if portable else cycles.cost(full=False)
+        self._first = cycles.cycle
+        self.spool_ns = 0
 
     def entries(self, cycles: Cycles, room: Room, meters: Meters) -> dict[str, dict[str, Any]]:
         """Return the entries ``accounts``, ``spool`` and ``loop`` of the run's ``observer``."""
         cost = self._full if cycles.full else self._light
-        ends = _times(cost, cycles.cycle)
+        number = cycles.cycle - self._first
+        ends = _times(cost, number)
         return {
             "accounts": {
                 "mode": "full" if cycles.full else "light",
-                "reads": cycles.cycle,
+                "reads": number,
                 **ends,
-                "bytes": 0,
+                "bytes": cycles.stream.rows * cycles.stream.record_bytes,
             },
-            "spool": {"reads": room.segments, "ns": None, "bytes": room.taken_bytes},
+            "spool": {"reads": room.segments, "ns": self.spool_ns, "bytes": room.taken_bytes},
             "loop": {name: None if ns is None else ns + meters.probe_ns for name, ns in ends.items()},
         }
 

@@ -11,8 +11,8 @@ from probes.protocols import Probe
 from probes.reading import READING, sample_columns
 from probes.spool import FEWEST, segment_size
 
-WINDOW_ROWS = 256
-"""At most one row a second: four minutes a segment; in light mode, a hundred a second, 2.5 s."""
+WINDOW_ROWS = 1024
+"""One row a second: 17 minutes a segment; in light mode, a hundred a second, ten seconds."""
 
 
 class Plan(NamedTuple):

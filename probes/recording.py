@@ -295,7 +295,9 @@ class Recorder:
         ours.mark_ns = NEVER if ours.full else ours.due_ns
 
     def _charge(self, start_ns: int) -> None:
-        self._meters.probe_ns += time.perf_counter_ns() - start_ns
+        cost_ns = time.perf_counter_ns() - start_ns
+        self._meters.probe_ns += cost_ns
+        self._ledger.spool_ns += cost_ns
 
 
 def _check_observables(taken: Mapping[str, type], columns: Mapping[str, type]) -> None:

@@ -176,7 +176,7 @@ class Stream:
     @property
     def record_bytes(self) -> int:
         """Size of one row."""
-        return self.page.layout.size
+        return record([NAMES[kind] for kind in self._columns.values()]).size
 
     @property
     def _unused(self) -> int:
