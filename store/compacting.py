@@ -82,7 +82,7 @@ def compact(root: Path, note: Callable[[str], None]) -> dict[str, int]:
 def _write(root: Path, fleet: Fleet, note: Callable[[str], None]) -> dict[str, int]:
     place = root / PLACE
     place.mkdir(exist_ok=True)
-    before = {path.name for path in place.iterdir()} if read(root, fleet.found).tables else set()
+    before = {Path(merged.path).name for merged in read(root, fleet.found).tables.values()}
     holdings, holders = index.layouts(fleet.table), index.holders(fleet.table)
     ids = sorted(fleet.table["run_id"].to_pylist())
     number = {run_id: k for k, run_id in enumerate(ids)}
