@@ -1,5 +1,6 @@
 import json
 import os
+import sys
 import threading
 import time
 from itertools import pairwise
@@ -7,6 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
+from probes import cycles
 from probes.meters import Meters
 from probes.reading import TooDear, sample_columns
 from probes.recording import Recorder
@@ -369,3 +371,21 @@ def test_segments_hold_no_more_than_their_rows_in_the_end(spool):
     record(spool, conditions=((100, 0.0),))
     for segment in segments(spool):
         assert segment.path.stat().st_size == segment.header_bytes + segment.rows * segment.record_bytes
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="full accounts are Linux's")
+def test_every_cycle_reads_its_clocks_in_the_only_right_order(spool, monkeypatch):
+    order = []
+
+    def noted(name):
+        call = getattr(cycles, name)
+        return lambda *args: (order.append(name), call(*args))[1]
+
+    with Meters() as meters, recorder_of(Running(spool), meters) as recorder:
+        recorder.begin(0)
+        with monkeypatch.context() as patch:
+            for name in ("getrusage", "thread_time_ns", "pread", "perf_counter_ns"):
+                patch.setattr(cycles, name, noted(name))
+            recorder.end_cycle((1,))
+    asked = ["perf_counter_ns"]
+    assert order == [*asked, "getrusage", "thread_time_ns", "pread", "perf_counter_ns"]
