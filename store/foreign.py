@@ -84,7 +84,7 @@ def build(root: Path, holdings: Sequence[Holding], others: Sequence[str]) -> Non
         # A journal of the old file would be replayed on the new one.
         (root / f"{NAME}.wal").unlink(missing_ok=True)
         new.replace(root / NAME)
-    except (duckdb.IOException, duckdb.TransactionException) as error:
+    except duckdb.Error as error:
         raise OSError(str(error).splitlines()[0]) from error
     finally:
         for left in root.glob(f"{new.stem}*.tmp*"):

@@ -76,7 +76,7 @@ def keep(root: Path, fleet: Fleet | None = None, *, wait: bool = True) -> bool:
             for name in added:
                 index.append(root, name, kept.files[name])
             return True
-        _sweep(root, kept)
+        _sweep(root, kept, readers=bool(fleet.kept.files))
         index.write(root, Segments(kept.generation, kept.files))  # even if the runs do not fit into one table
         if views != fleet.kept.views or not texts <= set(views["layouts"]):
             foreign.build(root, index.layouts(fleet.table), fleet.others)
@@ -122,11 +122,11 @@ def _newest(root: Path) -> int:
     return max((int(text) for text in names if text.isdecimal()), default=0)
 
 
-def _sweep(root: Path, kept: Segments) -> None:
-    """Remove segments that nobody reads: a client may still be reading those of the generation before."""
+def _sweep(root: Path, kept: Segments, *, readers: bool) -> None:
+    """Remove segments that nobody reads: a client may still be reading those of the generation before, if sound."""
     for path in root.glob(f"{index.SEGMENT}.*.parquet"):
         generation = path.name.split(".")[2]
-        old = generation.isdecimal() and int(generation) < kept.generation - 1
+        old = generation.isdecimal() and int(generation) < kept.generation - readers
         orphan = generation.isdecimal() and int(generation) == kept.generation and path.name not in kept.files
         if old or orphan:
             path.unlink(missing_ok=True)
