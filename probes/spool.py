@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from probes.protocols import Value
+from probes.room import Room, SpoolLost, free_bytes
 from probes.segment import (
     BYTE_ORDER_MARK,
     CLOSED_AT,
@@ -58,49 +59,6 @@ _NEW = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0) | getat
 
 FEWEST = 16
 """Rows of the smallest segment."""
-
-PUBLISHED = 0.5
-"""Bytes that publishing takes for each byte of rows (measured: 0.05-0.25; random reals shrink less).
-
-Both stand on the disk for a while."""
-
-
-class SpoolLost(OSError):  # noqa: N818 - reads as the sentence it is
-    """The spool takes no more rows; those in it are good."""
-
-
-class Room:
-    """The disk under a spool: its streams ask before they take, so that what they hold can still be published."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self.taken_bytes = 0
-        self.segments = 0
-
-    def check(self, wanted: int) -> None:
-        """Refuse what would leave no room for publishing.
-
-        Raises
-        ------
-        SpoolLost
-            If the disk has not so much left.
-        """
-        needed = wanted + PUBLISHED * (self.taken_bytes + wanted)
-        free = free_bytes(self._directory)
-        if needed > free:
-            raise SpoolLost(
-                f"No space left on device: rows and their publishing need {needed / 2**20:.1f} MiB and "
-                f"{self._directory} has {free / 2**20:.1f} MiB; free some space or set store.root to another disk"
-            )
-
-    def take(self, size: int) -> None:
-        """Count a segment."""
-        self.taken_bytes += size
-        self.segments += 1
-
-    def give_back(self, size: int) -> None:
-        """Count what a segment did not use."""
-        self.taken_bytes -= size
 
 
 class Page:
@@ -304,12 +262,6 @@ def scratch(columns: Mapping[str, type], capacity: int) -> Page:
 def segment_size(columns: Mapping[str, type], capacity: int) -> int:
     """Return about how many bytes one segment takes on disk."""
     return PAGE_BYTES + capacity * record([NAMES[kind] for kind in columns.values()]).size
-
-
-def free_bytes(directory: Path) -> int:
-    """Return what a user without privileges may still write there."""
-    system = os.statvfs(directory)
-    return system.f_bavail * system.f_frsize
 
 
 def allocate(descriptor: int, size: int) -> None:

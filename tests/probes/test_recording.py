@@ -207,9 +207,9 @@ def test_columns_are_those_of_the_sample_of_the_probes_module():
 
 
 def test_a_disk_that_cannot_hold_the_run_is_said_before_it_begins(spool, monkeypatch):
-    monkeypatch.setattr("probes.spool.free_bytes", lambda _: 4 * 2**20)
+    monkeypatch.setattr("probes.room.free_bytes", lambda _: 4 * 2**20)
     record(spool, cycles=100)
-    monkeypatch.setattr("probes.spool.free_bytes", lambda _: 2**20)
+    monkeypatch.setattr("probes.room.free_bytes", lambda _: 2**20)
     other = spool.parent / "other"
     other.mkdir()
     with pytest.raises(SpoolLost, match=r"need [23]\.\d MiB .* has 1\.0 MiB"):
