@@ -22,9 +22,7 @@ POLL_S = 0.2
 RECENT_S = 20.0
 """The rate shown is that of the last so many seconds: conditions differ in speed."""
 
-SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-)
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """A terminal that goes away (SIGHUP) asks the run to end as SIGTERM does."""
 
 
