@@ -79,8 +79,10 @@ def build(root: Path, holdings: Sequence[Holding], others: Sequence[str]) -> Non
     new = root / f"catalog.{uuid.uuid4().hex}.tmp"
     try:
         with duckdb.connect(str(new)) as connection:
+            connection.begin()  # a flush for all of them, not for each
             for statement in _statements(root, holdings, others):
                 connection.execute(statement)
+            connection.commit()
         # A journal of the old file would be replayed on the new one.
         (root / f"{NAME}.wal").unlink(missing_ok=True)
         new.replace(root / NAME)
