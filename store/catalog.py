@@ -13,13 +13,24 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store import compacting, damage, digest, digests, index, keeping, manifest, publishing, query, schema
+from store import (
+    choosing,
+    compacting,
+    damage,
+    digest,
+    digests,
+    index,
+    keeping,
+    manifest,
+    publishing,
+    query,
+    schema,
+)
 from store import live as spooled
 from store.compacting import Compacted
 from store.index import Fleet
 from store.lazy import RunFiles
 from store.manifest import Manifest
-from store.notes import matches
 from store.query import Connection, Refused, Rows, Source
 
 KEPT_CONNECTIONS = 8
@@ -142,19 +153,17 @@ class Catalog:
         if not live and self._running:
             found = found.filter(pc.field("status") != "running")
         if runs:
-            found = _only(found, {self._named(text) for text in runs})
+            found = choosing.only(found, {self._named(text) for text in runs})
         predicates = [where] if isinstance(where, str) else list(where)
         if predicates:
             table = found.select(schema.arrow("runs").names)
-            found = _only(found, query.matching(table, predicates, timeout_s=self._timeout_s))
+            found = choosing.only(found, query.matching(table, predicates, timeout_s=self._timeout_s))
         if tags:
-            found = found.filter(
-                [all(matches(t, has or ()) for t in tags) for has in found["tags"].to_pylist()]
-            )
+            found = choosing.tagged(found, tags)
         if latest:
-            found = _latest(found)
+            found = choosing.latest(found)
         if last is not None:
-            found = _last(found, last)
+            found = choosing.last_of(found, last)
         ids: list[str] = found["run_id"].to_pylist()
         return ids
 
@@ -326,7 +335,11 @@ class Catalog:
         return self._connections[key]
 
     def _chosen(self, ids: Sequence[str] | None) -> pa.Table:
-        return self._table if ids is None else _only(self._table, {self._named(run_id) for run_id in ids})
+        return (
+            self._table
+            if ids is None
+            else choosing.only(self._table, {self._named(run_id) for run_id in ids})
+        )
 
     def _manifests(self, ids: Sequence[str] | None) -> Iterator[Manifest]:
         """Yield the chosen runs as they are on disk; one that cannot be read by now is left out."""
@@ -362,34 +375,7 @@ class Catalog:
         return frozenset(self._table["run_id"].to_pylist())
 
     def _named(self, text: str) -> str:
-        if text in self._ids:
-            return text
-        found = [run_id for run_id in self._ids if text and run_id.startswith(text)]
-        unreadable = [problem for problem in self.problems if text and f"run_id={text}" in problem]
-        if unreadable:  # another run that begins so is not what was meant
-            raise ValueError(unreadable[0])
-        if len(found) == 1:
-            return found[0]
-        problem = f"names {len(found)} runs" if found else "is not there"
-        raise ValueError(f"run {text!r} {problem} in store {self.root}; `python -m store ls` lists the ids")
-
-
-def _only(runs: pa.Table, ids: set[str]) -> pa.Table:
-    return runs.filter(pc.field("run_id").isin(pa.array(sorted(ids), pa.string())))
-
-
-def _latest(runs: pa.Table) -> pa.Table:
-    keys = zip(
-        *(runs[key].to_pylist() for key in ("experiment", "config_id", "seed", "replicate")), strict=True
-    )
-    newest = {key: place for place, key in enumerate(keys)}
-    return runs.take(pa.array(sorted(newest.values()), pa.int64()))
-
-
-def _last(runs: pa.Table, last: int) -> pa.Table:
-    if last < 1:
-        raise ValueError(f"--last {last} selects nothing; give 1 or more")
-    return runs.slice(max(0, runs.num_rows - last))
+        return choosing.named(text, self._ids, self.root, self.problems)
 
 
 def _extra(holdings: Iterable[index.Holding]) -> list[str]:

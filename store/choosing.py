@@ -1,0 +1,57 @@
+"""Choose rows of table ``runs``, oldest first, as the options of a command line ask."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from store.notes import matches
+
+
+def only(runs: pa.Table, ids: set[str]) -> pa.Table:
+    """Return the rows of these runs, in their order."""
+    return runs.filter(pc.field("run_id").isin(pa.array(sorted(ids), pa.string())))
+
+
+def latest(runs: pa.Table) -> pa.Table:
+    """Return the newest run of each experiment, configuration, seed and replicate."""
+    keys = zip(
+        *(runs[key].to_pylist() for key in ("experiment", "config_id", "seed", "replicate")), strict=True
+    )
+    newest = {key: place for place, key in enumerate(keys)}
+    return runs.take(pa.array(sorted(newest.values()), pa.int64()))
+
+
+def last_of(runs: pa.Table, last: int) -> pa.Table:
+    """Return so many of the newest runs."""
+    if last < 1:
+        raise ValueError(f"--last {last} selects nothing; give 1 or more")
+    return runs.slice(max(0, runs.num_rows - last))
+
+
+def tagged(runs: pa.Table, tags: Sequence[str]) -> pa.Table:
+    """Return the runs that have all of these tags."""
+    return runs.filter([all(matches(tag, has or ()) for tag in tags) for has in runs["tags"].to_pylist()])
+
+
+def named(text: str, ids: Collection[str], root: Path, problems: Sequence[str]) -> str:
+    """Return the run that an id, or the beginning of one, names.
+
+    Raises
+    ------
+    ValueError
+        If there is none, more than one, or one that cannot be read.
+    """
+    if text in ids:
+        return text
+    found = [run_id for run_id in ids if text and run_id.startswith(text)]
+    unreadable = [problem for problem in problems if text and f"run_id={text}" in problem]
+    if unreadable:  # another run that begins so is not what was meant
+        raise ValueError(unreadable[0])
+    if len(found) == 1:
+        return found[0]
+    problem = f"names {len(found)} runs" if found else "is not there"
+    raise ValueError(f"run {text!r} {problem} in store {root}; `python -m store ls` lists the ids")
