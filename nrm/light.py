@@ -132,17 +132,10 @@ class LightWorld:
             self.agents = [agent for agent in self.agents if agent.energy >= least]
 
     def _record(self, visits: int) -> Record:
-        births, deaths, depth_mean, depth_max = self._census.turnover()
-        return Record(
-            len(self.agents),
-            births,
-            deaths,
-            len(self.groups),
-            self._compositions.new,
-            depth_mean,
-            depth_max,
-            self._compositions.similarity_mean,
-            self._compositions.memory_size,
-            visits,
-            plain_sum(agent.energy for agent in self.agents),
+        return self._compositions.record(
+            self._census.turnover(),
+            population=len(self.agents),
+            groups=len(self.groups),
+            visits=visits,
+            energy=plain_sum(agent.energy for agent in self.agents),
         )

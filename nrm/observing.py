@@ -157,3 +157,22 @@ class Compositions:
             pairs += n * (n - 1) // 2
             similarities += event.similarity_mean * (n * (n - 1) // 2)
         self.similarity_mean = similarities / pairs if pairs else None
+
+    def record(
+        self, turnover: Turnover, *, population: int, groups: int, visits: int, energy: float
+    ) -> Record:
+        """Return the record of the cycle whose groups were seen last."""
+        births, deaths, depth_mean, depth_max = turnover
+        return Record(
+            population,
+            births,
+            deaths,
+            groups,
+            self.new,
+            depth_mean,
+            depth_max,
+            self.similarity_mean,
+            self.memory_size,
+            visits,
+            energy,
+        )

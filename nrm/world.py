@@ -118,19 +118,12 @@ class World:
         return groups
 
     def _record(self, visits: int) -> Record:
-        births, deaths, depth_mean, depth_max = self._family.census.turnover()
-        return Record(
-            len(self._family.agents),
-            births,
-            deaths,
-            len(self.groups),
-            self._compositions.new,
-            depth_mean,
-            depth_max,
-            self._compositions.similarity_mean,
-            self._compositions.memory_size,
-            visits,
-            plain_sum(agent.energy for agent in self._family.agents),
+        return self._compositions.record(
+            self._family.census.turnover(),
+            population=len(self._family.agents),
+            groups=len(self.groups),
+            visits=visits,
+            energy=plain_sum(agent.energy for agent in self._family.agents),
         )
 
     def _spawn(self, cycle: int) -> None:

@@ -145,17 +145,10 @@ class LightArrays:
             self._formed = None
 
     def _record(self, visits: int) -> Record:
-        births, deaths, depth_mean, depth_max = self._living.turnover()
-        return Record(
-            len(self._living),
-            births,
-            deaths,
-            self._groups.held,
-            self._compositions.new,
-            depth_mean,
-            depth_max,
-            self._compositions.similarity_mean,
-            self._compositions.memory_size,
-            visits,
-            float(self._living.energy.sum()),
+        return self._compositions.record(
+            self._living.turnover(),
+            population=len(self._living),
+            groups=self._groups.held,
+            visits=visits,
+            energy=float(self._living.energy.sum()),
         )
