@@ -23,9 +23,10 @@ Columns = Mapping[str, Sequence[Any]]
 
 @pytest.fixture(scope="session", autouse=True)
 def _interruptible() -> None:
-    """Take SIGINT again where it is ignored, as in a shell's background job: every child would inherit that."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Take signals again that are ignored, as in a shell's background job or under nohup: children inherit that."""
+    for signum, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(signum) is signal.SIG_IGN:
+            signal.signal(signum, handler)
 
 
 def _length(columns: Columns) -> int:
