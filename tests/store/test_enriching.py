@@ -52,7 +52,6 @@ def row(root: Path, run_id: str) -> dict[str, object]:
 def test_a_layer_is_seen_by_sql_selection_and_foreign_clients(tmp_path, run_id, make_run):
     other = make_run(tmp_path)
     maintenance.refresh(tmp_path)
-    before = manifest.scan(tmp_path)
     assert keeping.is_kept(index.survey(tmp_path))
     enriching.enrich(tmp_path, [run_id], {"optimization": "cached", "seed": 7, "traced": False}, source=BY)
     with open_catalog(tmp_path) as catalog:

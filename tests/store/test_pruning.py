@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - statements
 """Runs that a statement cannot be about are not read, and no answer changes by it."""
 
 from __future__ import annotations
