@@ -6,12 +6,9 @@ ours is published first, as ``store refresh`` does it.
 
 from __future__ import annotations
 
-import json
-import os
 import random
 import struct
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,39 +17,15 @@ from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from benchmarks.document import ROOT, Goal, Measured, Result, Skipped, compared, counted, valued
+from benchmarks.document import Goal, Measured, Result, Skipped, compared, counted, valued
 from benchmarks.measuring import interleaved
-from benchmarks.serving import PEERS_PYTHON
+from benchmarks.tools import FLOOR, OWN, TRACKERS, Tool, absent, asked, command, environment
 
 UNIT: Final = "us/cycle"
 OVER_FASTEST: Final = 20.0
 OVER_LOSSLESS: Final = 500.0
 OVER_FLOOR: Final = 1.05
 PATIENCE_S: Final = 60.0
-
-
-class Tool(NamedTuple):
-    """What logs rows; those that take milliseconds for one log fewer of them."""
-
-    name: str
-    module: str
-    python: Path
-    cycles: int
-    imported: str
-
-
-OWN: Final = Tool("driftlab", "benchmarks.peers.own_rows", Path(sys.executable), 12_000, "json")
-FLOOR: Final = Tool("floor", "benchmarks.peers.own_rows", Path(sys.executable), 12_000, "pyarrow")
-TRACKERS: Final = tuple(
-    Tool(name, "benchmarks.peers.trackers", PEERS_PYTHON, cycles, imported)
-    for name, cycles, imported in (
-        ("sacred", 12_000, "sacred"),
-        ("tensorboard", 3_000, "tensorboardX"),
-        ("aim", 1_000, "aim"),
-        ("mlflow", 1_000, "mlflow"),
-        ("dvclive", 300, "dvclive"),
-    )
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +51,8 @@ class Killed(NamedTuple):
 def measure(*, quick: bool, seed: int) -> Measured:
     """Measure everything that can be measured here."""
     plan = QUICK if quick else FULL
-    absent = {tool.name: why for tool in TRACKERS if (why := _absent(tool))}
-    trackers = [tool for tool in TRACKERS if tool.name not in absent]
+    missing = {tool.name: why for tool in TRACKERS if (why := absent(tool))}
+    trackers = [tool for tool in TRACKERS if tool.name not in missing]
     with tempfile.TemporaryDirectory(prefix="ingest-") as scratch:
         killed = {tool.name: _killed(tool, Path(scratch), plan, seed) for tool in (OWN, FLOOR, *trackers)}
         times, sizes = _blocks([OWN, FLOOR, *trackers], Path(scratch), plan, seed)
@@ -89,7 +62,7 @@ def measure(*, quick: bool, seed: int) -> Measured:
         *_kept(sizes, seed),
         *(_lost(name, found, plan) for name, found in killed.items()),
     ]
-    return Measured(results, [Skipped(f"{name}_over_driftlab", why) for name, why in absent.items()])
+    return Measured(results, [Skipped(f"{name}_over_driftlab", why) for name, why in missing.items()])
 
 
 def _against(
@@ -146,8 +119,8 @@ def _blocks(
     def block(tool: Tool) -> float:
         directory = scratch / f"{tool.name}-{len(sizes[tool.name])}"
         cycles = tool.cycles // plan.fewer
-        spent = _asked(tool, directory, str(cycles))
-        found = _asked(tool, directory, "--read")
+        spent = asked(tool, directory, str(cycles))
+        found = asked(tool, directory, "--read")
         if found != cycles:
             raise ArithmeticError(f"{tool.name} gives back {found:.0f} of {cycles} rows")
         sizes[tool.name].append(_bytes(tool, directory) / cycles)
@@ -171,7 +144,7 @@ def _killed(tool: Tool, scratch: Path, plan: Plan, seed: int) -> Killed:
         directory = scratch / f"{tool.name}-killed-{k}"
         returned = _end(tool, directory, draw.uniform(0.2, 2.0))
         logged += returned
-        lost += max(0, returned - int(_asked(tool, directory, "--read")))
+        lost += max(0, returned - int(asked(tool, directory, "--read")))
     return Killed(logged, lost)
 
 
@@ -179,9 +152,9 @@ def _end(tool: Tool, directory: Path, after_s: float) -> int:
     """Log without end, kill some time after the first row; return the rows whose logging had returned."""
     counter = directory.with_suffix(".count")
     with subprocess.Popen(
-        _command(tool, directory),
+        command(tool, directory),
         cwd=directory.parent,
-        env=_environment(),
+        env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
@@ -199,34 +172,3 @@ def _end(tool: Tool, directory: Path, after_s: float) -> int:
 def _count(counter: Path) -> int:
     content = counter.read_bytes() if counter.exists() else b""
     return int(struct.unpack("<q", content)[0]) if len(content) == 8 else 0
-
-
-def _asked(tool: Tool, directory: Path, request: str) -> float:
-    """Run the tool to its end; return the number it prints last."""
-    done = subprocess.run(
-        [*_command(tool, directory), request],
-        cwd=directory.parent,
-        env=_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        last = (done.stderr.strip() or "no message").splitlines()[-1]
-        raise ChildProcessError(f"{tool.name} {request} ended with status {done.returncode}: {last}")
-    return float(json.loads(done.stdout.splitlines()[-1]))
-
-
-def _command(tool: Tool, directory: Path) -> list[str]:
-    return [str(tool.python), "-P", "-m", tool.module, tool.name, str(directory)]
-
-
-def _environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
-
-
-def _absent(tool: Tool) -> str | None:
-    if not tool.python.exists():
-        return f"{tool.name} is not installed in .venv-bench; run make bench"
-    tried = subprocess.run([tool.python, "-c", f"import {tool.imported}"], capture_output=True, check=False)
-    return None if tried.returncode == 0 else f"{tool.name} cannot be imported in .venv-bench; run make bench"

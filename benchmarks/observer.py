@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 from benchmarks.document import ROOT, Goal, Measured, Result, Skipped, compared, valued
 from benchmarks.measuring import interleaved
 from benchmarks.peers.observed import VARIANTS
+from benchmarks.tools import TRACKERS, absent, asked
 
 FULL_OVER_CLOCKS: Final = 1.5
 LIGHT_OVER_CLOCKS: Final = 0.9
@@ -57,8 +58,10 @@ def measure(*, quick: bool, seed: int) -> Measured:
         results = [*_costs(_blocks(EMPTY, sorted(VARIANTS), Path(scratch), rounds, seed), seed)]
         for length in LENGTHS[-1:] if quick else LENGTHS:
             results += _shares(length, _blocks(length, OBSERVED, Path(scratch), rounds, seed), seed)
+        trackers, missing = _trackers(Path(scratch), quick=quick)
+    results += trackers
     left = [Skipped(f"share_*_{length.name}", "leave out --quick") for length in LENGTHS[:-1] if quick]
-    return Measured(results, left)
+    return Measured(results, [*left, *missing])
 
 
 def _costs(found: Mapping[str, Sequence[Cost]], seed: int) -> Iterator[Result]:
@@ -96,6 +99,23 @@ def _shares(length: Length, found: Mapping[str, Sequence[Cost]], seed: int) -> I
             goal=Goal("<=", PROBES_SHARE) if (name, length.name) == ("probes", "10ms") else None,
             seed=seed,
         )
+
+
+def _trackers(scratch: Path, *, quick: bool) -> tuple[list[Result], list[Skipped]]:
+    """Return what logging twelve values a cycle takes with the tools that are made for it; ``ingest`` has more."""
+    results, missing = [], []
+    for tool in TRACKERS:
+        why = absent(tool)
+        if why is not None:
+            missing.append(Skipped(f"cost_{tool.name}", why))
+            continue
+        cycles = tool.cycles // (10 if quick else 1)
+        times = [
+            1e3 * asked(tool, scratch / f"{tool.name}-{k}", str(cycles)) for k in range(1 if quick else 5)
+        ]
+        said = f"wall time of logging twelve values, {cycles} cycles"
+        results.append(valued(f"cost_{tool.name}", (tool.name, times), unit="ns/cycle", reason=said, seed=0))
+    return results, missing
 
 
 def _own_ns(costs: Sequence[Cost], bare: Sequence[Cost]) -> list[float]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import ingest
+from benchmarks import ingest, tools
 from benchmarks.peers import own_rows, trackers
 
 
@@ -24,6 +24,6 @@ def test_what_was_logged_is_found_again(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_kill_costs_the_floor_every_row_and_the_spool_none(tmp_path: Path) -> None:
     plan = ingest.Plan(rounds=1, kills=2, fewer=1)
-    kept, floor = (ingest._killed(tool, tmp_path, plan, 1) for tool in (ingest.OWN, ingest.FLOOR))
+    kept, floor = (ingest._killed(tool, tmp_path, plan, 1) for tool in (tools.OWN, tools.FLOOR))
     assert kept.lost == 0
     assert floor.lost == floor.logged > 0
