@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 
+from stats.hypotheses import ranks
 from stats.hypotheses.finding import (
     FEWEST,
     Aside,
@@ -18,8 +19,8 @@ from stats.hypotheses.finding import (
     decided,
     too_little,
 )
+from stats.hypotheses.ranks import Found
 from stats.kernels import linear, spearman
-from stats.kernels.spearman import Correlation
 from stats.kernels.usable import Unfit
 
 CLAIM = "system contention: cycle time follows the load of the machine"
@@ -83,8 +84,6 @@ LOADS = {"cpu": "cpu_percent", "mem": "memory_percent"}
 LEVEL = 1.2
 """What rises by less from one quarter to the next has levelled off; at 3,000 cycles chance moves a spread by 5 %."""
 
-Found = Mapping[str, Correlation]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
@@ -134,7 +133,7 @@ def judge(
         return Finding(verdict="UNTESTABLE", reason=f"no {absent} was recorded", remedy=SOURCE)
     if all(isinstance(fit, Unfit) and not fit.n_y for fit in fits.values()):
         return Finding(verdict="UNTESTABLE", reason=f"no {against} was recorded where the load was read")
-    found = {k: fit for k, fit in fits.items() if not isinstance(fit, Unfit) and fit.n >= FEWEST}
+    found = ranks.judgeable(fits)
     silent = [
         f"no {name} was recorded" if name in unread else too_little(fits[signal], f"{against} with {name}")
         for signal, name in LOADS.items()
@@ -146,12 +145,9 @@ def judge(
 
 
 def _decided(holds: bool, found: Found, against: str, silent: list[str]) -> Finding:
-    said = ", ".join(f"ρ_{signal} = {fit.rho:.3g} (p = {fit.p:.2g})" for signal, fit in found.items())
     n = max(fit.n for fit in found.values())
-    statistics: dict[str, float] = {}
-    for signal, fit in found.items():
-        statistics |= {f"r_{signal}": fit.rho, f"p_{signal}": fit.p}
-    return decided(holds, "; ".join([f"{said} against {against}, n = {n}", *silent]), **statistics)
+    said = f"{ranks.words(found)} against {against}, n = {n}"
+    return decided(holds, "; ".join([said, *silent]), **ranks.statistics(found))
 
 
 def levels_off(rows: Mapping[str, Row]) -> Observation | None:

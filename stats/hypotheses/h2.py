@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 
+from stats.hypotheses import ranks
 from stats.hypotheses.finding import (
     FEWEST,
     Aside,
@@ -115,24 +116,20 @@ def judge(rows: Mapping[str, Row], *, delta_r2_min: float, over: str = "cycle") 
 def judge_rank(rows: Mapping[str, Row], *, rho_min: float) -> Finding:
     """Decide on the rank correlation of RSS, or of PSS, with cycle, as the synthesis does: any growth passes."""
     fits = {signal: spearman.fit(rows[signal], x="cycle", y=name) for signal, name in SIZES.items()}
-    found = {k: fit for k, fit in fits.items() if not isinstance(fit, Unfit) and fit.n >= FEWEST}
+    found = ranks.judgeable(fits)
     if not found:
         # RSS is the signal that every run with the probe has; of PSS the reason need not speak.
         return undecided(fits["rss"], x="cycle", y=SIZES["rss"], source=SOURCE)
-    said = [f"ρ_{signal} = {fit.rho:.3g} (p = {fit.p:.2g})" for signal, fit in found.items()]
     silent = [
         f"; {too_little(fits[signal], f'{name} with cycle')}"
         for signal, name in SIZES.items()
         if signal not in found
     ]
-    statistics: dict[str, float] = {}
-    for signal, fit in found.items():
-        statistics |= {f"r_{signal}": fit.rho, f"p_{signal}": fit.p}
     n = max(fit.n for fit in found.values())
     return decided(
         max(fit.rho for fit in found.values()) > rho_min,
-        f"{', '.join(said)} over cycle, n = {n}{''.join(silent)}",
-        **statistics,
+        f"{ranks.words(found)} over cycle, n = {n}{''.join(silent)}",
+        **ranks.statistics(found),
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from stats.hypotheses import ranks
 from stats.hypotheses.finding import (
-    FEWEST,
     Aside,
     Criterion,
     Finding,
@@ -16,9 +16,8 @@ from stats.hypotheses.finding import (
     decided,
     undecided,
 )
+from stats.hypotheses.ranks import Found
 from stats.kernels import spearman
-from stats.kernels.spearman import Correlation
-from stats.kernels.usable import Unfit
 
 CLAIM = "thermal throttling: temperature rises and frequency falls over time"
 EXPECTED: Verdict = "REFUTED"
@@ -100,10 +99,10 @@ def judge_either_sensor(
     return _decided(hot or slow, found, "against cycle time", *silent)
 
 
-def _correlated(rows: Mapping[str, Row], x: str) -> tuple[dict[str, Correlation], list[Finding]]:
+def _correlated(rows: Mapping[str, Row], x: str) -> tuple[Found, list[Finding]]:
     """Return the sensors' correlations with ``x``, and why those that are missing have none."""
     fits = {signal: spearman.fit(rows[signal], x=x, y=name) for signal, name in SENSORS.items()}
-    found = {k: fit for k, fit in fits.items() if not isinstance(fit, Unfit) and fit.n >= FEWEST}
+    found = ranks.judgeable(fits)
     source = "the machine or the recording has no such sensor"
     silent = [
         undecided(fits[signal], x=x, y=name, source=source)
@@ -113,14 +112,10 @@ def _correlated(rows: Mapping[str, Row], x: str) -> tuple[dict[str, Correlation]
     return found, silent
 
 
-def _decided(holds: bool, found: Mapping[str, Correlation], to: str, *silent: Finding) -> Finding:
-    said = ", ".join(f"ρ_{signal} = {fit.rho:.3g} (p = {fit.p:.2g})" for signal, fit in found.items())
-    statistics: dict[str, float] = {}
-    for signal, fit in found.items():
-        statistics |= {f"r_{signal}": fit.rho, f"p_{signal}": fit.p}
+def _decided(holds: bool, found: Found, to: str, *silent: Finding) -> Finding:
     n = min(fit.n for fit in found.values())
-    reasons = [f"{said} {to}, n = {n}", *(finding.reason for finding in silent)]
-    return decided(holds, "; ".join(reasons), **statistics)
+    reasons = [f"{ranks.words(found)} {to}, n = {n}", *(finding.reason for finding in silent)]
+    return decided(holds, "; ".join(reasons), **ranks.statistics(found))
 
 
 VARIANTS = {
