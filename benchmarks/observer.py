@@ -36,7 +36,7 @@ class Length(NamedTuple):
 
 
 EMPTY: Final = Length("empty", 0, 20_000)
-LENGTHS: Final = (Length("0.1ms", 1e-4, 4_000), Length("1ms", 1e-3, 1_000), Length("10ms", 1e-2, 200))
+LENGTHS: Final = (Length("0.1ms", 1e-4, 4_000), Length("1ms", 1e-3, 1_000), Length("10ms", 1e-2, 100))
 OBSERVED: Final = ("bare", "spool", "light", "probes", "psutil")
 
 
@@ -53,7 +53,7 @@ def measure(*, quick: bool, seed: int) -> Measured:
         return Measured(
             [], [Skipped("observer", "this system cannot pin a process to a CPU; run it on Linux")]
         )
-    rounds = 5 if quick else 25
+    rounds = 4 if quick else 25
     with tempfile.TemporaryDirectory(prefix="observer-") as scratch:
         results = [*_costs(_blocks(EMPTY, sorted(VARIANTS), Path(scratch), rounds, seed), seed)]
         for length in LENGTHS[-1:] if quick else LENGTHS:

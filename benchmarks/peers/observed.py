@@ -27,7 +27,7 @@ from probes.running import Running
 from probes.tracking import PROBES
 
 CPU: Final = 0
-WARM_CYCLES: Final = 100
+WARM_CYCLES: Final = 20
 
 End = Callable[[], object]
 
