@@ -50,6 +50,7 @@ class _Series:
     environment: Mapping[str, Any]
     sweep_id: str | None
     jobs: int
+    others: Others
 
     @property
     def resumes(self) -> bool:
@@ -111,8 +112,10 @@ def run_all(left: Pending, root: Path, sweep: Sweep, of: int, outcome: Outcome) 
             f"store.root={root} cannot be made ({sentence(error)}); give another directory"
         ) from error
     sweep_id = new_run_id() if sweep.declared else None
-    series = _Series(root=root, environment=environment.facts(REPOSITORY), sweep_id=sweep_id, jobs=of)
     others = Others(root)
+    series = _Series(
+        root=root, environment=environment.facts(REPOSITORY), sweep_id=sweep_id, jobs=of, others=others
+    )
     for index, job in left:
         done = others.completed(job) if series.resumes and job.config["resume"] else None
         if done is not None:
@@ -124,17 +127,21 @@ def run_all(left: Pending, root: Path, sweep: Sweep, of: int, outcome: Outcome) 
             return
 
 
-def _launch(job: Job, index: int, series: _Series, outcome: Outcome) -> int:
-    """Run one job and keep it; return 0, or the exit code of a signal that stops the sweep."""
+def _launch(job: Job, index: int, series: _Series, outcome: Outcome, waited: Sequence[str] = ()) -> int:
+    """Run one job and keep it; return 0, or the exit code of a signal that stops the sweep.
+
+    ``waited`` are runs of the same identity that did not complete it.
+    """
     spool = series.root / "spool" / new_run_id()
     try:
         parent.write_job(spool, _record(job, index, spool, series))
-        rival = yielded(spool, job) if series.resumes and job.config["resume"] else None
+        resumes = series.resumes and job.config["resume"]
+        rival = yielded(spool, job, series.others, but=waited) if resumes else None
         if rival is not None:
             if completes(series.root, job, rival):
                 outcome.run_ids.append(rival)
                 return 0
-            return _launch(job, index, series, outcome)
+            return _launch(job, index, series, outcome, (*waited, rival))
         exit_code = _run_one(job, spool, f"run {index + 1}/{series.jobs}")
         outcome.run_ids.append(spool.name)
     except OSError as error:

@@ -34,21 +34,36 @@ def begun(root, job, run_id, **changed):
 
 def test_of_two_that_start_at_once_the_later_one_yields(job, tmp_path):
     first, second = (begun(tmp_path, job, run_id) for run_id in ("a", "b"))
-    assert yielded(first, job) is None
-    assert yielded(second, job) == "a"
+    assert yielded(first, job, Others(tmp_path)) is None
+    assert yielded(second, job, Others(tmp_path)) == "a"
     assert not second.exists()
 
 
 def test_one_that_has_started_is_left_to_go_on(job, tmp_path):
     own, rival = (begun(tmp_path, job, run_id) for run_id in ("a", "b"))
     (rival / "owner.pid").write_text("1\n")
-    assert yielded(own, job) == "b"
+    assert yielded(own, job, Others(tmp_path)) == "b"
 
 
 @pytest.mark.parametrize("other", [{"replicate": 1}, {"config_id": "x"}], ids=["replicate", "configuration"])
 def test_another_run_is_no_rival(job, other, tmp_path):
     begun(tmp_path, job, "a", **other)
-    assert yielded(begun(tmp_path, job, "b"), job) is None
+    assert yielded(begun(tmp_path, job, "b"), job, Others(tmp_path)) is None
+
+
+def test_one_that_has_ended_counts_until_it_is_published_and_then_as_published(job, make_run, tmp_path):
+    others = Others(tmp_path)
+    assert others.completed(job) is None
+    ended = begun(tmp_path, job, "b")
+    for name in ("owner.pid", "owner.lock"):  # nobody holds the lock
+        (ended / name).write_text("1\n")
+    own = begun(tmp_path, job, "a")
+    assert yielded(own, job, others, but=["b"]) is None
+    assert yielded(own, job, others) == "b"
+    done = make_run(tmp_path, **job.identity._asdict())
+    own = begun(tmp_path, job, "a")
+    assert yielded(own, job, others, but=["b"]) == done
+    assert not own.exists()
 
 
 def test_what_was_completed_meanwhile_is_found(job, make_run, tmp_path):
