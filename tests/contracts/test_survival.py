@@ -12,14 +12,12 @@ import pytest
 from probes.ownership import state
 
 RUN_PY = str(Path(__file__).resolve().parents[2] / "run.py")
-# Some 30 samples of 4 ms a cycle: about 5 s a run, long enough to be killed in the middle.
-SLOW = (
-    "experiment=smoke",
-    "optimization=unoptimized",
-    "optimization.persist=none",
-    "blocking_interval_s=0.004",
+# Some 30 samples of 4 ms a cycle: about 5 s for the first run, long enough to be killed in the middle; none for the
+# second one.
+SWEEP = (
+    *("experiment=smoke", "optimization=unoptimized", "optimization.persist=none"),
+    *("blocking_interval_s=0.004,0", "conditions=[OFF-OFF]", "cycles=60", "progress=false"),
 )
-SLOW = (*SLOW, "conditions=[OFF-OFF]", "cycles=60", "progress=false")
 
 
 @pytest.fixture
@@ -29,11 +27,11 @@ def store(tmp_path):
 
 def status(rows, store):
     query = "select run_id, status, n_cycles, (select count(*) from cycles c where c.run_id = r.run_id) as recorded"
-    return rows(store, f"{query} from runs r order by replicate, started_at")
+    return rows(store, f"{query} from runs r order by started_at")
 
 
 def test_a_killed_run_keeps_its_rows_and_the_others_go_on(command, rows, living_spool, store):
-    sweep = command(RUN_PY, "-m", *SLOW, "replicate=0,1", f"store.root={store}")
+    sweep = command(RUN_PY, "-m", *SWEEP, f"store.root={store}")
     _, pid = living_spool(store)
     os.kill(pid, signal.SIGKILL)
     _, err = sweep.communicate(timeout=100)
@@ -49,7 +47,7 @@ def test_a_killed_run_keeps_its_rows_and_the_others_go_on(command, rows, living_
 def test_without_its_parent_a_run_goes_on_and_refresh_publishes_it(
     command, finished, rows, living_spool, store
 ):
-    sweep = command(RUN_PY, "-m", *SLOW, "replicate=0,1", f"store.root={store}")
+    sweep = command(RUN_PY, "-m", *SWEEP, f"store.root={store}")
     spool, _ = living_spool(store)
     sweep.kill()
     sweep.communicate(timeout=30)
@@ -63,7 +61,7 @@ def test_without_its_parent_a_run_goes_on_and_refresh_publishes_it(
     code, out, _ = finished("-m", "store", "--store", str(store), "refresh")
     assert (code, out.strip()) == (0, spool.name)
     assert [(row["status"], row["recorded"]) for row in status(rows, store)] == [("completed", 60)]
-    code, _, err = finished(RUN_PY, "-m", *SLOW, "replicate=0,1", f"store.root={store}")
+    code, _, err = finished(RUN_PY, "-m", *SWEEP, f"store.root={store}")
     assert code == 0, err
     assert "1 of 2 runs are completed already" in err
     assert [row["status"] for row in status(rows, store)] == ["completed", "completed"]
@@ -72,12 +70,12 @@ def test_without_its_parent_a_run_goes_on_and_refresh_publishes_it(
 def test_with_both_killed_the_same_command_publishes_and_completes(
     command, finished, rows, living_spool, store
 ):
-    sweep = command(RUN_PY, "-m", *SLOW, "replicate=0,1", f"store.root={store}")
+    sweep = command(RUN_PY, "-m", *SWEEP, f"store.root={store}")
     _, pid = living_spool(store)
     sweep.kill()
     os.kill(pid, signal.SIGKILL)
     sweep.communicate(timeout=30)
-    code, _, err = finished(RUN_PY, "-m", *SLOW, "replicate=0,1", f"store.root={store}")
+    code, _, err = finished(RUN_PY, "-m", *SWEEP, f"store.root={store}")
     assert code == 0, err
     found = status(rows, store)
     assert [row["status"] for row in found] == ["interrupted", "completed", "completed"]
@@ -85,7 +83,7 @@ def test_with_both_killed_the_same_command_publishes_and_completes(
 
 
 def test_ctrl_c_ends_the_run_cleanly_and_stops_the_sweep(command, rows, living_spool, store):
-    sweep = command(RUN_PY, "-m", *SLOW, "replicate=0,1", f"store.root={store}")
+    sweep = command(RUN_PY, "-m", *SWEEP, f"store.root={store}")
     living_spool(store)
     sweep.send_signal(signal.SIGINT)
     sweep.communicate(timeout=60)
