@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import shlex
+import shutil
 from functools import cache
 
 import pytest
@@ -50,20 +51,25 @@ def written(root, run_ids, swept):
     return out.getvalue()
 
 
-@pytest.fixture
-def demo(make_run, tmp_path):
+@pytest.fixture(scope="module")
+def demo(make_run, tmp_path_factory):
     """A store in which each mode of the demo ran twice, the slower one by a factor of about 50; cached came first."""
     swept = jobs(*DEMO, "replicate=0,1", "optimization=cached,unoptimized", "store.root='my store'")
+    root = tmp_path_factory.mktemp("demo")
     slow = {"unoptimized": 2 * 10**9, "cached": 10**6}
     ids = [
-        made(make_run, tmp_path, job, slow[job.config["optimization"]["name"]] + 10**5 * at)
+        made(make_run, root, job, slow[job.config["optimization"]["name"]] + 10**5 * at)
         for at, job in enumerate(swept)
     ]
-    return tmp_path, ids, swept
+    return root, ids, swept
 
 
-def test_the_answer_comes_last_and_the_time_of_a_run_beside_that_of_its_cycles(demo):
-    text = written(*demo)
+@pytest.fixture(scope="module")
+def text(demo):
+    return written(*demo)
+
+
+def test_the_answer_comes_last_and_the_time_of_a_run_beside_that_of_its_cycles(text):
     assert "demo: unoptimized (A) against cached (B)" in text
     assert text.index("demo, cached: verdicts") < text.index("demo, unoptimized: verdicts")
     question, said = text.rsplit("------\n", 1)[1].splitlines()
@@ -77,9 +83,9 @@ def test_the_answer_comes_last_and_the_time_of_a_run_beside_that_of_its_cycles(d
     assert "whole run, as in speedup" in text
 
 
-def test_the_commands_to_type_next_name_the_store_and_select_these_runs(demo):
+def test_the_commands_to_type_next_name_the_store_and_select_these_runs(demo, text):
     root, ids, _ = demo
-    commands = [shlex.split(line) for line in written(*demo).splitlines() if line.startswith("python -m")]
+    commands = [shlex.split(line) for line in text.splitlines() if line.startswith("python -m")]
     assert [words[2:4] for words in commands] == [
         ["store", "sql"],
         ["stats", "verdict"],
@@ -100,8 +106,9 @@ def test_the_default_store_is_not_named():
     assert shlex.split(hints.run_again(job, "phase2"))[-1] == "store.root='my store'"
 
 
-def test_what_is_there_twice_and_what_ran_at_the_same_time_is_said(demo, make_run):
+def test_what_is_there_twice_and_what_ran_at_the_same_time_is_said(demo, make_run, tmp_path):
     root, ids, swept = demo
+    root = shutil.copytree(root, tmp_path / "store")
     newer = made(make_run, root, swept[0], 10**6, concurrent_runs=2)
     text = written(root, [newer, *ids[1:]], swept)
     assert "note: 1 of these runs are in the store more than once: --latest takes the newest of each" in text

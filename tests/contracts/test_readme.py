@@ -6,8 +6,6 @@ import re
 import subprocess
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
@@ -69,10 +67,3 @@ def test_the_recorded_file_gives_the_published_synergy(finished, archive):
     )
     assert code == 0, err
     assert out.count("UNTESTABLE") >= 5
-
-
-@pytest.mark.parametrize("module", ["store", "stats", "probes"])
-def test_every_module_command_has_help(module, finished):
-    code, out, _ = finished("-m", module, "--help")
-    assert code == 0
-    assert "usage" in out

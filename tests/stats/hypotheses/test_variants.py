@@ -162,33 +162,33 @@ def test_every_verdict_of_every_version_is_that_of_scipy(tmp_path, make_run):
     assert len(outcomes) == 2 * len(variants()) * len(NAMES)
 
 
+@pytest.fixture(scope="module")
+def two_ends(tmp_path_factory, make_run):
+    """Publish a run with every cause and one with none; return the judgements of both by version."""
+    root = tmp_path_factory.mktemp("ends")
+    every = signals(np.random.default_rng(2), drift=np.full(5, 9.0), load=1.0)
+    none = signals(np.random.default_rng(2), drift=np.array([-9.0, 0.0, -9.0, 0.0, -9.0]))
+    # Two-tailed versions take a falling load for contention; let nothing but cycle time and latency fall.
+    rng = np.random.default_rng(12)
+    none |= {name: rng.normal(50, 1, len(none["at"])) for name in ("cpu", "mem", "rss", "pss")}
+    for run in (every, none):
+        make_run(root, **planted(run))
+    with open_catalog(root) as catalog:
+        return {variant: judge(catalog, variant=variant, by="run_id") for variant in variants()}
+
+
 @pytest.mark.parametrize("variant", variants())
-@pytest.mark.parametrize(
-    ("drift", "load", "verdict"),
-    [([9.0] * 5, 1.0, "VALIDATED"), ([-9.0, 0.0, -9.0, 0.0, -9.0], 0.0, "REFUTED")],
-    ids=["all causes", "none"],
-)
-def test_planted_causes_are_found_by_all_versions(tmp_path, make_run, variant, drift, load, verdict):
-    run = signals(np.random.default_rng(2), drift=np.array(drift), load=load)
-    if verdict == "REFUTED":
-        # Two-tailed versions take a falling load for contention; let nothing but cycle time and latency fall.
-        rng = np.random.default_rng(12)
-        run |= {name: rng.normal(50, 1, len(run["at"])) for name in ("cpu", "mem", "rss", "pss")}
-    make_run(tmp_path, **planted(run))
-    [verdicts] = found_in(tmp_path, variant).values()
-    assert verdicts == dict.fromkeys(NAMES, verdict)
+@pytest.mark.parametrize(("at", "verdict"), [(0, "VALIDATED"), (1, "REFUTED")], ids=["all causes", "none"])
+def test_planted_causes_are_found_by_all_versions(two_ends, variant, at, verdict):
+    found = {entry.hypothesis: entry.finding.verdict for entry in two_ends[variant][at].verdicts}
+    assert found == dict.fromkeys(NAMES, verdict)
 
 
-def test_the_limits_of_each_version_are_published(tmp_path, make_run):
-    make_run(tmp_path, **planted(signals(np.random.default_rng(1), drift=np.ones(5))))
-    with open_catalog(tmp_path) as catalog:
-        limits = {
-            variant: {
-                e["hypothesis"]: e["thresholds"]
-                for e in judge(catalog, variant=variant).to_json()["verdicts"]
-            }
-            for variant in variants()
-        }
+def test_the_limits_of_each_version_are_published(two_ends):
+    limits = {
+        variant: {entry["hypothesis"]: entry["thresholds"] for entry in found[0].to_json()["verdicts"]}
+        for variant, found in two_ends.items()
+    }
     own = {"rho_min": 0.3, "p_max": 0.05}
     line = {"slope_min": 0.0, "p_max": 0.05, "r2_min": 0.3}
     protocol = {
