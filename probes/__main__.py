@@ -30,9 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m probes",
-        description="Measure: run a job and write its rows into the job's own spool directory; "
+        description="Measure: run a job and write its rows into the job's own spool directory;\n"
         "tell what this machine can measure.",
-        epilog="example: python -m probes run data/spool/<run_id>/job.json    or: python -m probes doctor",
+        epilog="examples:\n  python -m probes doctor\n  python -m probes run data/spool/<run_id>/job.json",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -40,8 +41,9 @@ def _parser() -> argparse.ArgumentParser:
         "run",
         help="execute one job in this process",
         description="Execute one job in this process; its rows go into the directory of JOB.json.",
-        epilog="example: python -m probes run data/spool/<run_id>/job.json    "
+        epilog="example: python -m probes run data/spool/<run_id>/job.json\n\n"
         "exit codes: 0 completed, 1 failed, 2 no such job, 130 and 143 stopped by a signal",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     run.add_argument("job", metavar="JOB.json", type=Path, help="written by run.py before it starts a run")
