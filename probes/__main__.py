@@ -32,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m probes",
         description="Measure: run a job and write its rows into the job's own spool directory;\n"
         "tell what this machine can measure.",
-        epilog="examples:\n  python -m probes doctor\n  python -m probes run data/spool/<run_id>/job.json",
+        epilog="example: python -m probes doctor\nexample: python -m probes run data/spool/<run_id>/job.json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
