@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any, NamedTuple
 
 from probes.identity import NOT_CONFIGURATION
+from stats.text import title
 from store.catalog import Catalog
 
 SHOWN = 6
@@ -141,8 +142,7 @@ def _repeated(rows: Sequence[Row]) -> list[str]:
 def _configurations(rows: Sequence[Row], apart: Collection[str]) -> Iterator[str]:
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        name = f"{row['experiment']} ({row['optimization']})" if row["optimization"] else row["experiment"]
-        groups.setdefault(name, []).append(row)
+        groups.setdefault(title(row["experiment"], row["optimization"]), []).append(row)
     for name, of in groups.items():
         n = len({row["config_id"] for row in of if row["config_id"]})
         found = _options(of, NOT_CONFIGURATION | DATA | {*apart}) if n > 1 else {}

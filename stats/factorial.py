@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Unpack
 from stats.cells import CELL, Outcomes, Weights, beyond, cell, contrasts, interval, names, value
 from stats.comparable import alike, pooled
 from stats.selecting import Choice, Options, Selected, pick
+from stats.text import title
 from store import sanity
 from store.catalog import Catalog
 from store.schema import CONDITIONS
@@ -154,15 +155,15 @@ def _flaw(key: Key, rows: Rows, outcome: str) -> str | None:
     sizes = sorted({name.count("-") + 1 for name in found if CELL.fullmatch(name)})
     if len(sizes) > 1:
         several = " and of ".join(map(str, sizes))
-        return f"{_title(key)} mixes cells of {several} factors ({_listed(found)}); select runs of one design"
+        return f"{title(*key)} mixes cells of {several} factors ({_listed(found)}); select runs of one design"
     missing = (name for name in names(max([2, *sizes])) if name not in found)
     lacking = list(islice(missing, SHOWN + 1))
     if lacking:
         more = lacking[:SHOWN] + ["..."] * (len(lacking) > SHOWN)
-        return f"{_title(key)} has the conditions {_listed(found)}; synergy also needs {_listed(more)}"
+        return f"{title(*key)} has the conditions {_listed(found)}; synergy also needs {_listed(more)}"
     unknown = [name for name in found if CELL.fullmatch(name) and not _values(rows, name, outcome)]
     if unknown:
-        return f"{_title(key)} recorded no {outcome} in {_listed(unknown)}; choose another --outcome"
+        return f"{title(*key)} recorded no {outcome} in {_listed(unknown)}; choose another --outcome"
     return None
 
 
@@ -223,15 +224,15 @@ def _cautions(key: Key, rows: Rows, entry: Entry) -> list[str]:
     counts = {name: len(_values(rows, name, entry.outcome)) for name in entry.cells}
     if len(set(counts.values())) > 1:
         shown = _listed(f"{name} {n}" for name, n in counts.items())
-        notes.append(f"{_title(key)}: the cells rest on unequal numbers of runs ({shown})")
+        notes.append(f"{title(*key)}: the cells rest on unequal numbers of runs ({shown})")
     if len(entry.intervals) <= len(entry.effects):  # the synergy has one too
         single = min(counts.values()) == 1
         why = "a cell rests on n = 1 run" if single else "its runs hold different parts of the factorial"
         which = "some effects are" if entry.intervals else "its effects are"
-        notes.append(f"{_title(key)}: {why}, so {which} without an interval; add replicates of every cell")
+        notes.append(f"{title(*key)}: {why}, so {which} without an interval; add replicates of every cell")
     if _one_order(rows):
         notes.append(
-            f"{_title(key)}: every run had the conditions in the same order, so a drift of the process cannot be told "
+            f"{title(*key)}: every run had the conditions in the same order, so a drift of the process cannot be told "
             "from an effect"
         )
     return notes
@@ -266,10 +267,6 @@ def _factors(rows: Rows) -> list[str]:
 def _on(rows: Rows, cell: str) -> set[str]:
     texts = {row["mechanisms"] for row in rows if row["condition"] == cell and row["mechanisms"]}
     return {name for text in texts for name, is_on in json.loads(text).items() if is_on}
-
-
-def _title(key: Key) -> str:
-    return f"{key.experiment} ({key.optimization})" if key.optimization else key.experiment
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from stats import accounts, legend
-from stats.text import Row, bounded, cell, grid, leaves, number
+from stats.text import Row, bounded, cell, grid, leaves, number, title
 from store.claims import duration
 
 Document = Mapping[str, Any]
@@ -259,8 +259,7 @@ def _percent(share: float | None) -> str | None:
 
 
 def _title(entry: Document) -> str:
-    mode = entry["optimization"]
-    return f"{entry['experiment']} ({mode})" if mode else str(entry["experiment"])
+    return title(entry["experiment"], entry["optimization"])
 
 
 def _listed(values: Mapping[str, float]) -> str:

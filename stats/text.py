@@ -49,6 +49,11 @@ def cell(value: object) -> str:
     return str(value)
 
 
+def title(experiment: object, optimization: object) -> str:
+    """Return how runs of an experiment in one mode are called."""
+    return f"{experiment} ({optimization})" if optimization else str(experiment)
+
+
 def number(value: float | None, digits: int = 4) -> str:
     """Return a number with so many significant digits, ``-`` for one that is unknown."""
     if value is None:
