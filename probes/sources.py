@@ -13,7 +13,7 @@ Specs = Mapping[str, Mapping[str, Any]]
 
 
 def traced(specs: Specs, *, here: bool = False) -> bool:
-    """Tell whether allocations are traced in a run with these probes, which makes it up to 18 times slower.
+    """Tell whether allocations are traced in a run with these probes, which makes it many times slower.
 
     Parameters
     ----------
