@@ -58,11 +58,13 @@ class Cycles:
 
     ``end`` asks ``rarely`` once ``due`` (a cycle) or, if ``timed``, ``due_ns`` (a ``perf_counter_ns``) is reached,
     and writes the record itself unless that returns True.  In light mode (``full`` False) CPU clock and rusage are not
-    read, and a cycle that ends after ``mark_ns`` makes the next one due.
+    read, and a cycle that ends after ``mark_ns`` makes the next one due; if ``closing`` is set by then, that one reads
+    the CPU clock and hands wall clock, CPU clock and schedstat to ``closed``.
     """
 
     __slots__ = (
         "_buffer",
+        "_closed",
         "_cursor",
         "_mask",
         "_meters",
@@ -72,6 +74,7 @@ class Cycles:
         "_rows",
         "_schedstat",
         "_size",
+        "closing",
         "cycle",
         "due",
         "due_ns",
@@ -83,12 +86,18 @@ class Cycles:
     )
 
     def __init__(
-        self, clocks: Accounts, meters: Meters, stream: Stream, rarely: Callable[[Sequence[Value]], bool]
+        self,
+        clocks: Accounts,
+        meters: Meters,
+        stream: Stream,
+        rarely: Callable[[Sequence[Value]], bool],
+        closed: Callable[[int, int, bytes], None],
     ) -> None:
-        self._meters, self.stream, self._rarely = meters, stream, rarely
+        self._meters, self.stream, self._rarely, self._closed = meters, stream, rarely, closed
         self._schedstat = clocks.schedstat if clocks.schedstat is not None else -1
         self.position = self.cycle = self.due = self.due_ns = 0
         self.full = self.timed = True
+        self.closing = False
         self.mark_ns = NEVER
         self._offset = self._rows = self._mask = 0
         self._attach(stream.page)
@@ -102,7 +111,7 @@ class Cycles:
         if self.full:
             used, cpu_ns = getrusage(RUSAGE_THREAD), thread_time_ns()
         else:
-            used, cpu_ns = _UNREAD, 0
+            used, cpu_ns = _UNREAD, thread_time_ns() if self.closing else 0
         waited = pread(self._schedstat, SCHEDSTAT_BYTES, 0)
         wall_ns = perf_counter_ns()
         meters = self._meters
@@ -136,7 +145,10 @@ class Cycles:
         self._cursor[0] = rows
         self.cycle += 1
         if wall_ns >= self.mark_ns:
-            self.due = 0
+            if self.closing:
+                self._closed(wall_ns, cpu_ns, waited)
+            else:
+                self.due = 0
 
     def write(self, end: Boundary, observables: Sequence[Value]) -> None:
         """Write the record of a cycle that ended at a boundary read elsewhere."""
@@ -195,7 +207,7 @@ class Cycles:
         """Time the end of a cycle on memory that is no file, before the first cycle."""
         trial = Cycles.__new__(Cycles)
         trial._meters, trial.stream, trial._schedstat = self._meters, self.stream, self._schedstat
-        trial._rarely = self._rarely
+        trial._rarely, trial._closed, trial.closing = self._rarely, self._closed, False
         trial.position = trial.cycle = 0
         trial.due, trial.due_ns, trial.mark_ns = NEVER, NEVER, NEVER
         trial.full = trial.timed = full

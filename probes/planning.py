@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from math import ceil
 from typing import NamedTuple
 
-from probes import windows
+from probes import cycles, windows
 from probes.protocols import Probe
 from probes.reading import READING, sample_columns
-from probes.spool import FEWEST, segment_size
+from probes.spool import FEWEST, MOST_COLUMNS, segment_size
 
 WINDOW_ROWS = 1024
 """One row a second: 17 minutes a segment; in light mode, a hundred a second, ten seconds."""
@@ -46,6 +46,19 @@ def plans(
         "windows": Plan(windows.COLUMNS, min(cycles or WINDOW_ROWS, WINDOW_ROWS), False, WINDOW_ROWS),
         **{f"probe_{name}": _readings(probe, cycles, largest) for name, probe in probes.items()},
     }
+
+
+def check_observables(taken: Mapping[str, type], columns: Mapping[str, type]) -> None:
+    """Refuse columns that cannot come beside those that cycles have already."""
+    for name, kind in columns.items():
+        widened = name not in cycles.COLUMNS and taken.get(name) is int and kind is float
+        if (name in taken and not widened) or name in cycles.DERIVED:
+            raise ValueError(f"observable {name!r} is a column of cycles already; give it another name")
+        if not name.isidentifier() or kind not in (int, float):
+            raise ValueError(f"observable {name!r} of type {kind}: expected an identifier, and int or float")
+    wanted = len({**taken, **columns})
+    if wanted > MOST_COLUMNS:
+        raise ValueError(f"{wanted} columns of cycles; {MOST_COLUMNS} is the most")
 
 
 def _readings(probe: Probe, cycles: int | None, largest: int) -> Plan:

@@ -18,11 +18,11 @@ from probes import ledger
 from probes.accounts import Accounts, Boundary
 from probes.cycles import NEVER, Cycles
 from probes.meters import Meters
-from probes.planning import Plan, plans
+from probes.planning import Plan, check_observables, plans
 from probes.protocols import Probe, Value
 from probes.reading import Reader
 from probes.running import Running
-from probes.spool import MOST_COLUMNS, Room, SpoolLost, Stream
+from probes.spool import Room, SpoolLost, Stream
 from probes.windows import LIGHT_NS, Windows, wall
 
 Mode = Literal["auto", "full", "light"]
@@ -93,7 +93,7 @@ class Recorder:
         for probe in probes.values():
             getattr(probe, "started", lambda _origin_ns: None)(self._origin_ns)
         self._accounts = Accounts(meters)
-        self._cycles = Cycles(self._accounts, meters, streams["cycles"], self._rarely)
+        self._cycles = Cycles(self._accounts, meters, streams["cycles"], self._rarely, self._closed)
         self._windows = Windows(streams["windows"], self._origin_ns)
         self.end_cycle = self._cycles.end
         self._portable = self._accounts.schedstat is None
@@ -103,6 +103,7 @@ class Recorder:
         # The clock of the rates: perf_counter_ns less the time in which no cycle ran.
         self._idle_ns = 0
         self._ended_ns = 0
+        self._due = self._due_ns = 0
         self._ledger = ledger.Ledger(self._cycles, portable=self._portable)
         if accounts == "light" and not self._portable:
             self._lighten()
@@ -137,7 +138,7 @@ class Recorder:
         ValueError
             If a name is taken, a type is neither int nor float, or there is no room for so many columns.
         """
-        _check_observables(self._cycles.stream.columns, columns)
+        check_observables(self._cycles.stream.columns, columns)
         start = time.perf_counter_ns()
         self._cycles.make_room(columns)
         self._plan()
@@ -208,6 +209,9 @@ class Recorder:
         """Do what is not done at every cycle; return whether this cycle's row is written by that."""
         if not self._running.owned:
             return True  # a forked child that goes on: the map is its parent's
+        if self._windows.light and self._only_window():
+            self._cycles.closing = True
+            return False
         self._read_due()
         if self._cycles.full_at == self._cycles.cycle:
             self._make_room()
@@ -219,6 +223,19 @@ class Recorder:
                 self._end_window(end)
         self._plan()
         return closing or self._portable
+
+    def _only_window(self) -> bool:
+        """Whether nothing is due but a window, in light mode, that completes no second."""
+        now_ns = time.perf_counter_ns()
+        return self._cycles.cycle < self._due and now_ns < self._due_ns and now_ns < self._windows.second_ns
+
+    def _closed(self, wall_ns: int, cpu_ns: int, waited: bytes) -> None:
+        """Write the window that the last record closed."""
+        ours = self._cycles
+        ours.closing = False
+        next_ns = self._windows.end_light(ours.cycle, wall_ns, cpu_ns, int(waited.split()[1]))
+        ours.due, ours.mark_ns = self._due, min(next_ns, self._due_ns)
+        self._charge(wall_ns)
 
     def _read_due(self) -> None:
         clock_ns = time.perf_counter_ns() - self._idle_ns
@@ -289,8 +306,10 @@ class Recorder:
             at_ns.append(self._windows.start_ns + LIGHT_NS)
         elif self._trial:
             after.append(tried_at)
-        ours.due = 0 if self._portable else min([ours.full_at, *after])
-        ours.due_ns = min([self._windows.next_ns, *at_ns])
+        # What is due beside a window.
+        self._due, self._due_ns = min([ours.full_at, *after]), min([NEVER, *at_ns])
+        ours.due = 0 if self._portable else self._due
+        ours.due_ns = min(self._windows.next_ns, self._due_ns)
         # In light mode the clock is not read to ask: the end of one cycle makes the next one due.
         ours.mark_ns = NEVER if ours.full else ours.due_ns
 
@@ -298,18 +317,6 @@ class Recorder:
         cost_ns = time.perf_counter_ns() - start_ns
         self._meters.probe_ns += cost_ns
         self._ledger.spool_ns += cost_ns
-
-
-def _check_observables(taken: Mapping[str, type], columns: Mapping[str, type]) -> None:
-    for name, kind in columns.items():
-        widened = name not in CYCLES and taken.get(name) is int and kind is float
-        if (name in taken and not widened) or name in DERIVED:
-            raise ValueError(f"observable {name!r} is a column of cycles already; give it another name")
-        if not name.isidentifier() or kind not in (int, float):
-            raise ValueError(f"observable {name!r} of type {kind}: expected an identifier, and int or float")
-    wanted = len({**taken, **columns})
-    if wanted > MOST_COLUMNS:
-        raise ValueError(f"{wanted} columns of cycles; {MOST_COLUMNS} is the most")
 
 
 def _let_children_go(recorder: Recorder) -> None:

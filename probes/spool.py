@@ -150,14 +150,19 @@ class Stream:
 
     def append(self, row: Sequence[Value]) -> None:
         """Write one row, its values in the order of the columns; ``None`` clears the column's bit."""
+        try:
+            self.put((1 << len(self._columns)) - 1, row)
+        except struct.error:
+            page = self.page
+            self.append_masked(page.offset + page.cursor[0] * page.layout.size, row)
+            page.cursor[0] += 1
+
+    def put(self, mask: int, row: Sequence[Value]) -> None:
+        """Write one row whose mask is known beforehand: 0 stands for what it lacks."""
         self.make_room()
         page = self.page
         rows = page.cursor[0]
-        offset = page.offset + rows * page.layout.size
-        try:
-            page.layout.pack_into(page.buffer, offset, (1 << len(self._columns)) - 1, *row)
-        except struct.error:
-            self.append_masked(offset, row)
+        page.layout.pack_into(page.buffer, page.offset + rows * page.layout.size, mask, *row)
         page.cursor[0] = rows + 1
 
     def append_masked(self, offset: int, row: Sequence[Value | bytes], flags: int = 0) -> None:

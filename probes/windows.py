@@ -26,6 +26,8 @@ COLUMNS = dict.fromkeys(
 )
 
 _NOTHING = (None,) * 5
+_UNREAD = (0,) * len(_NOTHING)
+_LIGHT_MASK = (1 << len(COLUMNS) - len(_NOTHING)) - 1
 
 
 class Windows:
@@ -39,7 +41,7 @@ class Windows:
     def begin(self, position: int, cycle: int, boundary: Boundary) -> None:
         """Start the first window of a condition."""
         self.position, self.first = position, cycle
-        self._start = self._second = boundary
+        self._start, self._second = _clocks(boundary), boundary
         self._totals = accounts.totals()
 
     @property
@@ -52,11 +54,40 @@ class Windows:
         """The wall clock from which on a cycle's end ends the window."""
         return wall(self._start) + (LIGHT_NS if self.light else SECOND_NS)
 
+    @property
+    def second_ns(self) -> int:
+        """The wall clock from which on a window's end completes a second."""
+        return wall(self._second) + SECOND_NS
+
     def end(self, next_cycle: int, end: Boundary) -> bool:
         """Write the window; tell whether it completed a second."""
-        complete = not self.light or wall(end) - wall(self._second) >= SECOND_NS
+        complete = not self.light or wall(end) >= self.second_ns
         self._append(next_cycle, end, self._slow(end) if complete else _NOTHING)
         return complete
+
+    def end_light(self, next_cycle: int, wall_ns: int, cpu_ns: int, runq_ns: int) -> int:
+        """Write a window that completes no second; return the wall clock at which the next one may end.
+
+        Beside a cycle that found the caches cold ``end`` took 40 us, with the clocks and the ``NULL`` that it has.
+        """
+        wall, cpu, runq = self._start
+        lasted, used, waited = wall_ns - wall, cpu_ns - cpu, runq_ns - runq  # type: ignore[operator]
+        self._stream.put(
+            _LIGHT_MASK,
+            (
+                self.position,
+                self.first,
+                next_cycle - 1,
+                wall_ns - self._origin_ns,
+                lasted,
+                used,
+                waited,
+                lasted - used - waited,
+                *_UNREAD,
+            ),
+        )
+        self._start, self.first = (wall_ns, cpu_ns, runq_ns), next_cycle
+        return wall_ns + LIGHT_NS
 
     def end_last(self, next_cycle: int, end: Boundary) -> None:
         """Write what a condition leaves over; less than a second, in light mode, tells no user time."""
@@ -79,13 +110,17 @@ class Windows:
         return (*split, *accounts.spent(before, self._totals))
 
     def _append(self, next_cycle: int, end: Boundary, slow: tuple[Value, ...]) -> None:
-        clocks = accounts.between(self._start, end)[: len(accounts.CLOCKS)]
+        clocks = accounts.between(self._start, _clocks(end))
         self._stream.append(
             (self.position, self.first, next_cycle - 1, wall(end) - self._origin_ns, *clocks, *slow)
         )
-        self._start, self.first = end, next_cycle
+        self._start, self.first = _clocks(end), next_cycle
 
 
 def wall(boundary: Boundary) -> int:
     """Return the wall clock of a boundary."""
     return boundary[0]  # type: ignore[return-value]
+
+
+def _clocks(boundary: Boundary) -> Boundary:
+    return boundary[: len(accounts.CLOCKS) - 1]
