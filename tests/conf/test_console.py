@@ -10,7 +10,9 @@ from conf.console import COMMANDS, main
 @pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_every_command_explains_itself_with_an_example(command, capsys):
     assert main([command, "--help"]) == 0
-    assert "usage:" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "usage:" in printed
+    assert "example" in printed
 
 
 def test_an_unknown_command_is_exit_2(capsys):
