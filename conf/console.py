@@ -16,8 +16,8 @@ USAGE = """usage: driftlab {run,store,stats,probes} …
 
   run     run what an experiment declares, keep it, judge it
   store   list, query, import, export and verify runs
-  stats   verdicts, comparisons, synergy
-  probes  the measured process
+  stats   verdicts, comparisons, synergy, timelines
+  probes  tell what this machine can measure; run one job
 
 `driftlab COMMAND --help` tells more.  Example: driftlab run experiment=smoke
 """

@@ -14,6 +14,7 @@ MEANS = {"VALIDATED": "SUPPORTED", "REFUTED": "ELIMINATED"}
 
 
 def joint(name: str, found: Mapping[str, Any]) -> list[Row]:
+    """Put what is observed beside each of the study's three forms of its conclusion; scaled, it checks nothing."""
     return [
         row(
             f"{name}: H2 and H3 together the cause, {form}",

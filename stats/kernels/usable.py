@@ -22,6 +22,7 @@ class Unfit:
 
 
 def unfit(row: Mapping[str, Any], reason: str) -> Unfit:
+    """Return why one row of a kernel carries no statistic, with its counts."""
     return Unfit(n=row["n"], n_x=row["n_x"], n_y=row["n_y"], reason=reason)
 
 
