@@ -96,6 +96,12 @@ def _sentence(error: BaseException) -> str:
         key = first.split("'")[1]
         if key in TRUNK_KEYS:
             return f"{key}: {cause}"
+        if holders := _holders(key):
+            group = key.partition(".")[0]
+            return (
+                f"{key} is a key of {group}/{' and of '.join(holders)}, which this run does not have; "
+                f"name it in {group}=, or leave the key out"
+            )
         return f"{key} is not a configuration key{similar(key, _known_keys(key))}"
     if first.startswith(("Ambiguous value", "Sweep parameters")):
         return (
@@ -115,9 +121,18 @@ def _known_keys(key: str) -> list[str]:
     group, _, below = key.partition(".")
     if group not in GROUPS or not below:
         return [*TRUNK_KEYS, *GROUPS]
-    loaded = (OmegaConf.load(path) for path in sorted((ROOT / group).glob("*.yaml")))
-    flat = (OmegaConf.to_container(leaf, resolve=False) for leaf in loaded)
-    return [f"{group}.{name}" for leaf in flat if isinstance(leaf, dict) for name in _flat(leaf)]
+    return [f"{group}.{name}" for leaf in leaves(group) for name in _keys(group, leaf)]
+
+
+def _holders(key: str) -> list[str]:
+    """Return the leaves of its group that have ``key``."""
+    group, _, below = key.partition(".")
+    return [leaf for leaf in leaves(group) if below in _keys(group, leaf)] if group in GROUPS else []
+
+
+def _keys(group: str, leaf: str) -> list[str]:
+    content = OmegaConf.to_container(OmegaConf.load(ROOT / group / f"{leaf}.yaml"), resolve=False)
+    return list(_flat(content)) if isinstance(content, dict) else []
 
 
 def _flat(leaf: dict[Any, Any]) -> Iterator[str]:

@@ -102,9 +102,10 @@ def _conditions(config: Mapping[str, Any]) -> tuple[Condition, ...]:
     factors, names = config["factors"], config["conditions"]
     for factor in factors:
         if factor not in config["mechanism"]:
+            known = ", ".join(config["mechanism"])
             raise ConfigurationError(
-                f"factors names {factor}, which is no mechanism of this run"
-                f"{similar(factor, config['mechanism'])} (there are: {', '.join(config['mechanism'])})"
+                f"factors names {factor}, which is no mechanism of this run{similar(factor, config['mechanism'])}"
+                f" ({f'there are: {known}' if known else 'it has none; give factors=[] conditions=[]'})"
             )
     if len(set(factors)) < len(factors):
         raise ConfigurationError(f"factors={factors} names a mechanism twice")

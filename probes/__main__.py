@@ -16,6 +16,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(arguments.call(arguments))
     except SystemExit as ended:  # argparse's --help and errors
         return ended.code if isinstance(ended.code, int) else 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     except BrokenPipeError:
         sys.stderr.close()  # whoever read has gone; Python would say so at exit
         return 0

@@ -18,6 +18,11 @@ def explained(*, typed: bool) -> Iterator[None]:
         _end(f"this is Python {version}, older than 3.11")
     try:
         yield
+    except KeyboardInterrupt:
+        if not typed:
+            raise
+        sys.stderr.write("interrupted\n")
+        raise SystemExit(130) from None
     except ModuleNotFoundError as error:
         name = str(error.name).partition(".")[0]
         if not typed or name in OWN:

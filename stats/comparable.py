@@ -151,9 +151,10 @@ def _configurations(rows: Sequence[Row], apart: Collection[str]) -> Iterator[str
             listed = [f"{key} ({_show(values)})" for key, values in differing.items()]
             more = [f"{len(listed) - SHOWN} more"] * (len(listed) > SHOWN)
             key, values = next(iter(differing.items()))
+            value = min(values - {"null"})  # of JSON; in SQL nothing equals it
             yield (
                 f"{name} pools {n} configurations, which differ in {', '.join([*listed[:SHOWN], *more])}; keep one "
-                f"""with --where "config->>'$.{key}' = '{min(values)}'" """.rstrip()
+                f"""with --where "config->>'$.{key}' = '{value}'" """.rstrip()
             )
 
 

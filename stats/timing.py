@@ -178,7 +178,7 @@ def timeline(
     silent = [row["experiment"] for row in records if row["run_id"] not in found]
     said = (
         *mixed,
-        *_notes(entries, silent, expected_s),
+        *_notes(entries, silent, expected_s, until_s),
         *_claims(catalog, entries),
         *sanity.notes(catalog, ids),
     )
@@ -188,10 +188,14 @@ def timeline(
     )
 
 
-def _notes(entries: Sequence[Timeline], silent: Sequence[str], expected_s: float | None) -> list[str]:
+def _notes(
+    entries: Sequence[Timeline], silent: Sequence[str], expected_s: float | None, until_s: float | None
+) -> list[str]:
     said = []
     if silent:
-        said.append(f"no times were recorded in {len(silent)} runs ({', '.join(sorted(set(silent)))})")
+        span = "" if until_s is None else f" up to {claims.duration(until_s)} (--until-s)"
+        runs = f"{len(silent)} run{'s' * (len(silent) != 1)}"
+        said.append(f"no times were recorded in {runs}{span} ({', '.join(sorted(set(silent)))})")
     if entries and expected_s is None:
         said.append("no expected duration was given (--expected-s), so there is no excess: only the line")
     if any(entry.milestones for entry in entries) and expected_s is not None:

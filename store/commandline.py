@@ -24,6 +24,10 @@ def guarded(run: Callable[[], int]) -> int:
         return muted(0)
     except KeyboardInterrupt:
         return refused("interrupted", 130)
+    except RuntimeError as error:  # what DuckDB makes of a Ctrl-C while it works
+        if str(error) != "Query interrupted":
+            raise
+        return refused("interrupted", 130)
     except (ValueError, OSError) as error:
         return refused(sentence(error), 2)
     return code

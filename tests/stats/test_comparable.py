@@ -140,6 +140,16 @@ def test_configurations_pooled_under_one_name_are_noted_by_the_keys_that_differ(
     assert not any("pools" in note for note in found.notes)
 
 
+def test_the_remedy_names_the_configuration_that_has_the_key(tmp_path, make_run):
+    for options in ({}, {"max_agents": 20}):
+        make_run(tmp_path, config_id=f"c{len(options)}", cycles=CYCLES, config=config(**options))
+    (note,) = [note for note in notes(tmp_path) if "pools" in note]
+    where = re.search(r'--where "(.*)"', note)
+    assert where is not None
+    with open_catalog(tmp_path) as catalog:
+        assert len(catalog.select(where=where[1])) == 1
+
+
 def test_each_side_of_a_comparison_says_what_it_pools(tmp_path, make_run):
     for size in (20, 100):
         make_run(

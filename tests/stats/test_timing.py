@@ -206,7 +206,7 @@ def test_a_run_without_times_is_named_and_an_empty_selection_too(tmp_path, make_
     make_run(tmp_path, experiment="blank", cycles={"population": [1, 2]})
     document = laid_out()
     assert document["timelines"] == []
-    assert "no times were recorded in 1 runs (blank)" in document["notes"]
+    assert "no times were recorded in 1 run (blank)" in document["notes"]
     assert laid_out(where="false")["notes"] == ["no run is selected"]
 
 
