@@ -58,8 +58,8 @@ class Cycles:
 
     ``end`` asks ``rarely`` once ``due`` (a cycle) or, if ``timed``, ``due_ns`` (a ``perf_counter_ns``) is reached,
     and writes the record itself unless that returns True.  In light mode (``full`` False) CPU clock and rusage are not
-    read, and a cycle that ends after ``mark_ns`` makes the next one due; if ``closing`` is set by then, that one reads
-    the CPU clock and hands wall clock, CPU clock and schedstat to ``closed``.
+    read; after a cycle that ends at ``mark_ns`` or later the next one asks, if ``due_ns`` is reached too, or else reads
+    the CPU clock (``closing``) and hands wall clock, CPU clock and schedstat to ``closed``.
     """
 
     __slots__ = (
@@ -147,8 +147,10 @@ class Cycles:
         if wall_ns >= self.mark_ns:
             if self.closing:
                 self._closed(wall_ns, cpu_ns, waited)
-            else:
+            elif wall_ns >= self.due_ns:
                 self.due = 0
+            else:
+                self.closing = True
 
     def write(self, end: Boundary, observables: Sequence[Value]) -> None:
         """Write the record of a cycle that ended at a boundary read elsewhere."""

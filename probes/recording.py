@@ -103,7 +103,6 @@ class Recorder:
         # The clock of the rates: perf_counter_ns less the time in which no cycle ran.
         self._idle_ns = 0
         self._ended_ns = 0
-        self._due = self._due_ns = 0
         self._ledger = ledger.Ledger(self._cycles, portable=self._portable)
         if accounts == "light" and not self._portable:
             self._lighten()
@@ -209,9 +208,6 @@ class Recorder:
         """Do what is not done at every cycle; return whether this cycle's row is written by that."""
         if not self._running.owned:
             return True  # a forked child that goes on: the map is its parent's
-        if self._windows.light and self._only_window():
-            self._cycles.closing = True
-            return False
         self._read_due()
         if self._cycles.full_at == self._cycles.cycle:
             self._make_room()
@@ -224,18 +220,17 @@ class Recorder:
         self._plan()
         return closing or self._portable
 
-    def _only_window(self) -> bool:
-        """Whether nothing is due but a window, in light mode, that completes no second."""
-        now_ns = time.perf_counter_ns()
-        return self._cycles.cycle < self._due and now_ns < self._due_ns and now_ns < self._windows.second_ns
-
     def _closed(self, wall_ns: int, cpu_ns: int, waited: bytes) -> None:
-        """Write the window that the last record closed."""
-        ours = self._cycles
+        """Write the window that the last record closed, in light mode."""
+        ours, windows = self._cycles, self._windows
         ours.closing = False
-        next_ns = self._windows.end_light(ours.cycle, wall_ns, cpu_ns, int(waited.split()[1]))
-        ours.due, ours.mark_ns = self._due, min(next_ns, self._due_ns)
-        self._charge(wall_ns)
+        runq_ns = int(waited.split()[1])
+        if wall_ns >= windows.second_ns:
+            self._end_window((wall_ns, cpu_ns, runq_ns, *self._accounts.read()[3:]))
+        else:
+            windows.end_light(ours.cycle, wall_ns, cpu_ns, runq_ns)
+            self._charge(wall_ns)
+        ours.mark_ns = min(windows.next_ns, ours.due_ns)
 
     def _read_due(self) -> None:
         clock_ns = time.perf_counter_ns() - self._idle_ns
@@ -306,12 +301,11 @@ class Recorder:
             at_ns.append(self._windows.start_ns + LIGHT_NS)
         elif self._trial:
             after.append(tried_at)
-        # What is due beside a window.
-        self._due, self._due_ns = min([ours.full_at, *after]), min([NEVER, *at_ns])
-        ours.due = 0 if self._portable else self._due
-        ours.due_ns = min(self._windows.next_ns, self._due_ns)
-        # In light mode the clock is not read to ask: the end of one cycle makes the next one due.
-        ours.mark_ns = NEVER if ours.full else ours.due_ns
+        ours.due = 0 if self._portable else min([ours.full_at, *after])
+        # In light mode the clock is not read to ask: the end of one cycle has the next one ask, or close the window.
+        ours.due_ns = min([self._windows.next_ns if ours.full else NEVER, *at_ns])
+        ours.mark_ns = NEVER if ours.full else min(self._windows.next_ns, ours.due_ns)
+        ours.closing = False
 
     def _charge(self, start_ns: int) -> None:
         cost_ns = time.perf_counter_ns() - start_ns

@@ -65,10 +65,10 @@ class Windows:
         self._append(next_cycle, end, self._slow(end) if complete else _NOTHING)
         return complete
 
-    def end_light(self, next_cycle: int, wall_ns: int, cpu_ns: int, runq_ns: int) -> int:
-        """Write a window that completes no second; return the wall clock at which the next one may end.
+    def end_light(self, next_cycle: int, wall_ns: int, cpu_ns: int, runq_ns: int) -> None:
+        """Write a window that completes no second.
 
-        Beside a cycle that found the caches cold ``end`` took 40 us, with the clocks and the ``NULL`` that it has.
+        Packed with a known mask: with caches gone cold, ``end`` and its plan took 60 us, at every tenth cycle of 1 ms.
         """
         wall, cpu, runq = self._start
         lasted, used, waited = wall_ns - wall, cpu_ns - cpu, runq_ns - runq  # type: ignore[operator]
@@ -87,7 +87,6 @@ class Windows:
             ),
         )
         self._start, self.first = (wall_ns, cpu_ns, runq_ns), next_cycle
-        return wall_ns + LIGHT_NS
 
     def end_last(self, next_cycle: int, end: Boundary) -> None:
         """Write what a condition leaves over; less than a second, in light mode, tells no user time."""
