@@ -1,8 +1,8 @@
-"""What each run holds of the signals that a test, or an aside, reads."""
+"""What each run holds of the signals that a test, or an aside, reads: from the runs' digests, or from their rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -18,10 +18,12 @@ Read: TypeAlias = Callable[[Criterion | Aside], Signals]
 
 
 def reader(catalog: Catalog, ids: Sequence[str]) -> Read:
-    """Return a function that reduces what a test reads of the runs ``ids``, in one pass of SQL for all.
+    """Return a function that gives what a test reads of the runs ``ids``.
 
-    A test and an aside that read the same share the pass.
+    That is in their digests, for a test whose pairs have a name there and runs that all have a digest; else it takes
+    one pass of SQL over all rows, which a test and an aside that read the same share.
     """
+    sums = catalog.sums(ids) if ids else None
 
     @cache
     def reduced(kernel: str, sample: str) -> Signals:
@@ -31,4 +33,13 @@ def reader(catalog: Catalog, ids: Sequence[str]) -> Read:
             signals[run_id][signal] = row
         return signals
 
-    return lambda test: reduced(test.kernel, test.sample)
+    def read(test: Criterion | Aside) -> Signals:
+        if sums is None or not test.pairs:
+            return reduced(test.kernel, test.sample)
+        return {run_id: _named(sums[run_id]["pair"], f"{test.pairs}/") for run_id in ids}
+
+    return read
+
+
+def _named(pairs: Mapping[str, Row], test: str) -> dict[str, Row]:
+    return {name.removeprefix(test): row for name, row in pairs.items() if name.startswith(test)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from os import PathLike
@@ -28,6 +28,7 @@ from store import (
 )
 from store import live as spooled
 from store.compacting import Compacted
+from store.digests import Sums
 from store.index import Fleet
 from store.lazy import RunFiles
 from store.manifest import Manifest
@@ -94,6 +95,7 @@ class Catalog:
                 self._add_running(run, live)
         self._live = live
         self._timeout_s = timeout_s
+        self._sums: dict[tuple[str, ...], Mapping[str, Sums] | None] = {}
         self._connections: dict[tuple[str, ...] | None, Connection] = {}
 
     def _add_running(self, run: Manifest, live: bool) -> None:
@@ -287,7 +289,11 @@ class Catalog:
         return {run.run_id: run.observer for run in self._manifests(runs)}
 
     def digest(
-        self, ids: Sequence[str] | None = None, *, part: str | None = None, signal: str | None = None
+        self,
+        ids: Sequence[str] | None = None,
+        *,
+        part: str | Collection[str] | None = None,
+        signal: str | None = None,
     ) -> pa.Table:
         """Return the digests of runs, all by default: what is asked of whole fleets, in milliseconds.
 
@@ -295,8 +301,8 @@ class Catalog:
         ----------
         ids : sequence of str, optional
             Runs.
-        part : str, optional
-            ``batch``, ``total``, ``quantile`` or ``line`` only; see ``store.digest``.
+        part : str or collection of str, optional
+            Some of the parts only, such as ``batch`` or ``line``; see ``store.digest``.
         signal : str, optional
             One signal only, such as ``net_ns`` (cycle time).
 
@@ -313,6 +319,17 @@ class Catalog:
                 rows = digests.with_run(run_id, digest.of(self._spooled[run_id]))
                 found.append(digests.only(rows, part, signal))
         return pa.concat_tables(found)
+
+    def sums(self, ids: Sequence[str]) -> Mapping[str, Sums] | None:
+        """Return what judgements need of each run's digest; None where one of the runs has none.
+
+        Then the rows are to be read: they say what is wrong.
+        """
+        key = tuple(ids)
+        if key not in self._sums:
+            found = digests.sums(self.digest(ids, part=tuple(digests.SUMS)))
+            self._sums = {key: found if found.keys() >= set(ids) else None}
+        return self._sums[key]
 
     def close(self) -> None:
         """Close the connections."""

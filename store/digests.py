@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from functools import reduce
+from hashlib import sha256
+from operator import and_
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,6 +26,20 @@ from store.stamps import HIVE_KEY, Stamp
 MERGED = "catalog.digest.parquet"
 WORTH_MERGING = 50
 COLUMNS = pa.schema([pa.field("run_id", pa.string()), *digest.COLUMNS])
+_MADE_BY = sha256(f"{COLUMNS} {digest.VERSION}".encode()).hexdigest()[:16]
+SUMS: Final = {
+    "pair": (
+        *("n_x", "n_y", "n", "x_mean", "y_mean", "sxx", "sxy", "syy"),
+        *("middle", "half", "u_mean", "q_mean", "suu", "suq", "sqq", "suv", "sqv"),
+    ),
+    "plateau": ("place", "n", "n_x", "n_y", "y_mean"),
+    "total": ("n", "total", "covered_ns"),
+}
+"""The parts that judgements read, and the columns of each."""
+
+Sums: TypeAlias = Mapping[str, dict[str, dict[str, Any]]]
+"""Part → signal → its columns."""
+
 _ORDER = [("part", "ascending"), ("signal", "ascending"), ("run_id", "ascending"), ("place", "ascending")]
 
 
@@ -34,7 +51,12 @@ class _Merged(NamedTuple):
 
 
 def collect(
-    root: Path, found: Mapping[str, Stamp], runs: Sequence[str], *, part: str | None, signal: str | None
+    root: Path,
+    found: Mapping[str, Stamp],
+    runs: Sequence[str],
+    *,
+    part: str | Collection[str] | None,
+    signal: str | None,
 ) -> pa.Table:
     """Return the digests of published runs, with ``run_id``; of one part or signal only, if asked.
 
@@ -47,7 +69,7 @@ def collect(
     runs : sequence of str
         Ids; one whose files cannot be read has no rows.
     part, signal : str, optional
-        As in ``store.digest``.
+        As in ``store.digest``; of ``part`` also several.
     """
     merged = _merged(root, found)
     missing = [run_id for run_id in runs if HIVE_KEY + run_id not in merged.runs]
@@ -58,7 +80,7 @@ def collect(
     wanted = _wanted(part, signal)
     parts = [only(read, part, signal)]
     if held := {run_id for run_id in runs if HIVE_KEY + run_id in merged.runs}:
-        old = pq.read_table(merged.path, schema=COLUMNS, filters=wanted or None, partitioning=None)
+        old = pq.read_table(merged.path, schema=COLUMNS, filters=wanted, partitioning=None)
         whole = len(held) == len(merged.runs)
         parts.append(
             old if whole else old.filter(pc.field("run_id").isin(pa.array(sorted(held), pa.string())))
@@ -67,19 +89,36 @@ def collect(
 
 
 def of_run(root: Path, run_id: str) -> pa.Table:
-    """Return one run's digest: its file if it has one, else reduced from its rows."""
+    """Return one run's digest: its file if it has one of this version, else reduced from its rows."""
     directory = publishing.run_directory(root, run_id)
-    try:
+    files: Mapping[str, Any] = {path.name: None for path in directory.glob("*.parquet")}
+    with suppress(ValueError):
         files = manifest.load(directory).files
-        held = digest.FILE in files
-        rows = (
-            pq.read_table(directory / digest.FILE, partitioning=None)
-            if held
-            else digest.of_files(directory, files)
-        )
-    except (OSError, ValueError, pa.ArrowException):
-        rows = digest.of_files(directory, {path.name: None for path in directory.glob("*.parquet")})
+    rows = _file(directory / digest.FILE) if digest.FILE in files else None
+    if rows is None:
+        rows = digest.of_files(directory, files)
     return with_run(run_id, digest.COLUMNS.empty_table() if rows is None else rows)
+
+
+def _file(path: Path) -> pa.Table | None:
+    try:
+        rows = pq.read_table(path, partitioning=None, page_checksum_verification=True)
+    except (OSError, pa.ArrowException):
+        return None
+    return rows if rows.schema.equals(digest.COLUMNS, check_metadata=True) else None
+
+
+def sums(rows: pa.Table) -> dict[str, Sums]:
+    """Return pairs, totals and plateaus by run; none of a run whose digest could not be made."""
+    found: dict[str, Sums] = {}
+    for part, columns in SUMS.items():
+        own = only(rows, part, None)
+        keys = zip(own["run_id"].to_pylist(), own["signal"].to_pylist(), strict=True)
+        values = zip(*(own[name].to_pylist() for name in columns), strict=True)
+        for (run_id, signal), row in zip(keys, values, strict=True):
+            run = found.setdefault(run_id, {name: {} for name in SUMS})
+            run[part][signal] = dict(zip(columns, row, strict=True))
+    return found
 
 
 def with_run(run_id: str, rows: pa.Table) -> pa.Table:
@@ -88,21 +127,24 @@ def with_run(run_id: str, rows: pa.Table) -> pa.Table:
     return pa.table([ids, *rows.columns], schema=COLUMNS)
 
 
-def only(rows: pa.Table, part: str | None, signal: str | None) -> pa.Table:
-    """Return the rows of one part or signal."""
-    for name, _, value in _wanted(part, signal):
-        rows = rows.filter(pc.field(name) == value)
-    return rows
+def only(rows: pa.Table, part: str | Collection[str] | None, signal: str | None) -> pa.Table:
+    """Return the rows of some parts, or of one signal."""
+    wanted = _wanted(part, signal)
+    return rows if wanted is None else rows.filter(wanted)
 
 
-def _wanted(part: str | None, signal: str | None) -> list[tuple[str, str, str]]:
-    return [(name, "==", value) for name, value in (("part", part), ("signal", signal)) if value is not None]
+def _wanted(part: str | Collection[str] | None, signal: str | None) -> pc.Expression | None:
+    parts = [part] if isinstance(part, str) else part
+    asked = (("part", parts), ("signal", None if signal is None else [signal]))
+    conditions = [pc.field(name).isin(list(values)) for name, values in asked if values is not None]
+    return reduce(and_, conditions) if conditions else None
 
 
 def _merged(root: Path, found: Mapping[str, Stamp]) -> _Merged:
     path = root / MERGED
     try:
-        kept: dict[str, Any] = json.loads(pq.read_schema(path).metadata[b"runs"])
+        told = pq.read_schema(path).metadata
+        kept: dict[str, Any] = json.loads(told[b"runs"]) if told[b"made_by"].decode() == _MADE_BY else {}
         return _Merged(
             path, {name: stamp for name, stamp in kept.items() if found.get(name, [])[:3] == stamp}
         )
@@ -122,7 +164,8 @@ def _merge(
             )
         )
     runs = {**merged.runs, **{HIVE_KEY + run_id: found[HIVE_KEY + run_id][:3] for run_id in missing}}
-    table = pa.concat_tables([old, read]).sort_by(_ORDER).replace_schema_metadata({"runs": json.dumps(runs)})
+    table = pa.concat_tables([old, read]).sort_by(_ORDER)
+    table = table.replace_schema_metadata({"runs": json.dumps(runs), "made_by": _MADE_BY})
     new = root / f"catalog.{uuid.uuid4().hex}.tmp"
     pq.write_table(table, new, compression="zstd", row_group_size=16_384)
     new.replace(root / MERGED)

@@ -62,6 +62,8 @@ class Criterion:
     """Every statistic that ``judge`` may find, whether or not a run recorded what it takes."""
     judge: Callable[..., Finding]
     """Decide on one run from its kernel rows by signal and, by keyword, the thresholds."""
+    pairs: str = ""
+    """What ``store.pairs`` calls these signals, whose sums are then in every run's digest."""
 
 
 class Observation(NamedTuple):
@@ -83,6 +85,8 @@ class Aside:
     """Look at one run's kernel rows by signal; None where it recorded nothing to look at."""
     always: bool = True
     """Whether it is worth a word where no run bears it out."""
+    pairs: str = ""
+    """As of ``Criterion``."""
 
 
 class Hypothesis(Protocol):

@@ -175,6 +175,7 @@ VARIANTS = {
         rule="Spearman's ρ of cpu % or of memory % with cycle time > {rho_min}, and the smaller p < {p_max}",
         sample=SAMPLE,
         kernel=spearman.SQL,
+        pairs="load",
         thresholds=asdict(Thresholds()),
         statistics=STATISTICS,
         judge=judge,
@@ -199,6 +200,7 @@ VARIANTS = {
         rule="Spearman's |ρ| of cpu % or of memory % with cycle time > {rho_min}, and its p < {p_max}",
         sample=SAMPLE,
         kernel=spearman.SQL,
+        pairs="load",
         thresholds={"rho_min": 0.5, "p_max": 0.05},
         statistics=STATISTICS,
         judge=partial(judge, holds=of_either_sign),
@@ -210,6 +212,7 @@ ASIDES = (
         claim="side prediction, h1: the spread of cycle times levels off once load does",
         sample=LATE_QUARTERS,
         kernel=linear.SQL,
+        pairs="quarters",
         observe=levels_off,
     ),
 )
