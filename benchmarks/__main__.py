@@ -8,11 +8,15 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from benchmarks.document import document
+from probes.missing import explained
+
+with explained(typed=True):
+    from datetime import UTC, datetime
+
+    from benchmarks.document import document
 
 BENCHMARKS: Final = {
     "model": "cycles of the model alone per CPU second: both engines, and Mesa",
@@ -54,7 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="benchmarks", description="Measure speeds; one JSON document on stdout."
+        prog="python -m benchmarks",
+        description="Measure speeds; one JSON document on stdout.",
+        epilog="example: python -m benchmarks model --quick --out model.json",
     )
     parser.add_argument(
         "name", choices=["list", *BENCHMARKS], metavar="list | NAME", help="; ".join(BENCHMARKS)

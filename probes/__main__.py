@@ -75,7 +75,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from probes import doctor  # not in the measured process
+    from probes.missing import explained
+
+    with explained(typed=True):
+        from probes import doctor  # not in the measured process
 
     if not 0 < arguments.cycle_ms < inf:
         raise ValueError(

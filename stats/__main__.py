@@ -6,11 +6,13 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 from probes.missing import explained
 
 with explained(typed=True):
+    from typing import TypeAlias
+
     from stats import commands, gates
     from stats.commands import Result
     from stats.hypotheses import PROTOCOL, variants
