@@ -41,9 +41,8 @@ class Pending(NamedTuple):
     system_exit: int
 
 
-def pending() -> Pending:
-    """Count now; 0.2 us."""
-    return Pending(sys.getrefcount(KeyboardInterrupt), sys.getrefcount(SystemExit))
+COUNTED = (sys.getrefcount, KeyboardInterrupt, SystemExit)
+"""What counts, and the types that it counts references to, for the loop to hold as long as it lasts."""
 
 
 def departure(frame: FrameType | None, consumer: CodeType, before: Pending) -> Departure:
@@ -58,7 +57,7 @@ def departure(frame: FrameType | None, consumer: CodeType, before: Pending) -> D
     before : Pending
         The counts at the last item.
     """
-    now = pending()
+    now = Pending(sys.getrefcount(KeyboardInterrupt), sys.getrefcount(SystemExit))
     frame = _skip_generators(frame)
     if frame is None:
         return Departure("completed", None)

@@ -64,10 +64,11 @@ class Recording:
         self, job: Mapping[str, Any], *, store: Path, planned: int | None, start: int, private: bool
     ) -> None:
         self.run_id = str(job["run_id"])
-        self.cycles = 0
         self._private = private
         self._trouble: str | None = None
         self._ended = False
+        # Nothing more is written; a forked child, of which the recorder knows, need not be told.
+        self._over = False
         self._meters = _entered()  # first: a second recording at the same time leaves nothing behind
         try:
             self._open(job, (store / "spool" / self.run_id).absolute(), planned, start)
@@ -78,33 +79,27 @@ class Recording:
             raise
         atexit.register(self._at_exit)
 
-    @property
-    def alive(self) -> bool:
-        """Whether rows are written: not after trouble, nor after the end, nor in a forked child."""
-        return self._trouble is None and not self._ended and self._running.owned
-
     def end_cycle(self) -> None:
         """Write the cycle that has just ended."""
-        if not self.alive:
+        if self._over:
             return
         try:
-            if self._meters.thread != get_ident():
+            if self._thread != get_ident():
                 raise RuntimeError("a cycle ended in another thread than the first; loop in one thread")
-            self._observed.end_cycle()
-            self.cycles += 1
+            self._end_cycle()
         except Exception as error:
             self._stop(error)
 
     def observe(self, values: Mapping[str, object]) -> None:
         """Set observables of the cycle under way; see ``Observed``."""
-        if self.alive:
+        if not self._over:
             self._observed.observe(values)
 
     def end(self, how: Departure) -> None:
         """Write the end and have the run published; a second call, or a forked child's, does nothing."""
         if self._ended or not self._running.owned:
             return
-        self._ended = True
+        self._ended = self._over = True
         atexit.unregister(self._at_exit)
         try:
             self._finish(how)
@@ -112,7 +107,7 @@ class Recording:
             self._stop(error)
         finally:
             self._meters.__exit__(None, None, None)
-        if self._meters.intruded and how.status == "failed" and not self.cycles:
+        if self._meters.intruded and how.status == "failed" and not self._recorder.cycles:
             self._discard()
         elif self._spool.exists():
             self._publish()
@@ -135,6 +130,7 @@ class Recording:
             self._running.end("failed", str(error))
             raise
         self._observed = Observed(self._recorder, self._meters)
+        self._end_cycle, self._thread = self._observed.end_cycle, self._meters.thread
 
     def _finish(self, how: Departure) -> None:
         try:
@@ -157,6 +153,7 @@ class Recording:
             )
 
     def _stop(self, error: Exception) -> None:
+        self._over = True
         if self._trouble is None:
             self._trouble = str(error)
             write_note(f"nothing more is recorded: {error}")

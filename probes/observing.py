@@ -30,7 +30,7 @@ class Observed:
     """The recorder of a loop whose observables are not known beforehand; ``fixed`` are those that are."""
 
     def __init__(self, recorder: Recorder, meters: Meters, *, fixed: Sequence[str] = ()) -> None:
-        self.recorder, self._meters = recorder, meters
+        self.recorder, self._meters, self._end = recorder, meters, recorder.end_cycle
         self._types: dict[str, type] = {}
         self._values: dict[str, Value] = {}
         self._charged: dict[str, tuple[int, int]] = {}
@@ -49,6 +49,13 @@ class Observed:
             If a value is not a number.
         """
         for name, given in values.items():
+            kind = self._types.get(name)
+            if (type(given) is float and kind is float) or (
+                type(given) is int and kind is int and -_RANGE <= given < _RANGE
+            ):
+                with self._lock:
+                    self._values[name] = given
+                continue
             value = number(name, given)
             if name not in self._types:
                 check_name(name)
@@ -59,8 +66,8 @@ class Observed:
         """End the cycle with the fixed observables' values, and those observed in it."""
         if self._meters.named:
             self._charge()
-        if not self._types:
-            self.recorder.end_cycle(values)
+        elif not self._types:
+            self._end(values)
             return
         with self._lock:
             if self._new:
@@ -68,7 +75,7 @@ class Observed:
                 self._new = {}
             row = tuple(map(self._values.get, self._types))
             self._values.clear()
-        self.recorder.end_cycle((*values, *row))
+        self._end((*values, *row))
 
     @property
     def pending(self) -> bool:

@@ -143,6 +143,11 @@ class Recorder:
         self._plan()
         self._charge(start)
 
+    @property
+    def cycles(self) -> int:
+        """Cycles that have ended."""
+        return self._cycles.cycle - self._first_cycle
+
     def end_condition(self) -> None:
         """Write the window that is left over."""
         if self._cycles.cycle > self._first:

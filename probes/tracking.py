@@ -72,8 +72,8 @@ def track(
     one.  The run is published when the loop ends: as ``completed`` at its end or at ``break`` (a cycle broken off
     is no row), as ``failed`` if an exception leaves it, as ``interrupted`` at KeyboardInterrupt or ``sys.exit``.
 
-    A cycle costs 3.5 us, 5.1 us with an observable (smallest mean of 12 blocks of 4,000 empty cycles; Linux 6.18,
-    Python 3.11.7, AMD EPYC).
+    A cycle costs 2.9 us, 1.9 us in light mode and 1.2 us more with an observable, where reading the clocks alone takes
+    2.0 us (empty cycles, pinned, nine interleaved blocks of 4,000; Linux 6.18, Python 3.11.7, AMD EPYC).
 
     Parameters
     ----------
@@ -227,13 +227,15 @@ class Tracked(_Current, Generic[T]):
         # In a generator an interrupt that arrives between two cycles lands in this try.
         consumer = sys._getframe(1).f_code
         recording = self._recording = self._plan.begin(length_hint(self._iterable, 0))
-        before = leaving.pending()
+        end_cycle, (count, interrupt, leave) = recording.end_cycle, leaving.COUNTED
+        interrupts, leaves = count(interrupt), count(leave)
         try:
             for item in self._iterable:
-                before = leaving.pending()
+                interrupts, leaves = count(interrupt), count(leave)  # leaving.Pending takes 0.2 us to make
                 yield item
-                recording.end_cycle()
+                end_cycle()
         except GeneratorExit:
+            before = leaving.Pending(interrupts, leaves)
             recording.end(leaving.departure(sys._getframe().f_back, consumer, before))
             raise
         except BaseException as error:
