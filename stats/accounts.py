@@ -4,42 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from store import spending
+
+if TYPE_CHECKING:
+    from store.catalog import Catalog
 
 # wall = cpu + runq + offcpu; the sub-accounts lie inside those three, so of equals the more specific one is named.
 CONTAINERS = {"cpu": "cpu", "runq": "run queue", "offcpu": "off-CPU"}
 INSIDE = {"sampling": "the workload's sampling calls", "gc": "garbage collection", "probe": "our probes"}
 
-# Where cycles are short, CPU time is read for windows only.
-SQL = """
--- one row per run: its cycles, their wall time, each account's time and the wall time where it was read [ns]
-with light as (
-    select
-        run_id,
-        sum(cpu_ns)::bigint as cpu, sum(wall_ns) filter (where cpu_ns is not null)::bigint as cpu_wall,
-        sum(offcpu_ns)::bigint as offcpu, sum(wall_ns) filter (where offcpu_ns is not null)::bigint as offcpu_wall
-    from windows
-    where last_cycle is not null
-    group by run_id
-)
-select
-    run_id,
-    count(*) as cycles,
-    sum(wall_ns)::bigint as wall,
-    coalesce(sum(cpu_ns)::bigint, any_value(light.cpu)) as cpu,
-    coalesce(sum(wall_ns) filter (where cpu_ns is not null)::bigint, any_value(light.cpu_wall)) as cpu_wall,
-    sum(runq_ns)::bigint as runq, sum(wall_ns) filter (where runq_ns is not null)::bigint as runq_wall,
-    coalesce(sum(offcpu_ns)::bigint, any_value(light.offcpu)) as offcpu,
-    coalesce(sum(wall_ns) filter (where offcpu_ns is not null)::bigint, any_value(light.offcpu_wall)) as offcpu_wall,
-    sum(gc_ns)::bigint as gc, sum(wall_ns) filter (where gc_ns is not null)::bigint as gc_wall,
-    sum(probe_ns)::bigint as probe, sum(wall_ns) filter (where probe_ns is not null)::bigint as probe_wall,
-    sum(sampling_ns)::bigint as sampling,
-    sum(wall_ns) filter (where sampling_ns is not null)::bigint as sampling_wall
-from cycles left join light using (run_id)
-where cycle >= 0 and coalesce(process, 0) = 0
-group by run_id
-order by run_id
-"""
+
+def read(catalog: Catalog, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """Return a row of ``spending.SQL`` for each run that has cycles; of light ones CPU time as windows have it."""
+    rows = spending.of_runs(catalog, ids)
+    return {run_id: _with_windows(row) for run_id, row in rows.items() if row["cycles"]}
+
+
+def _with_windows(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Fill in what is read for windows only where cycles are short."""
+    keys = ("cpu", "cpu_wall", "offcpu", "offcpu_wall")
+    return {**row, **{key: row[f"light_{key}"] for key in keys if row[key] is None}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +46,7 @@ def level(rows: Sequence[Mapping[str, Any]], *, dearest: str | None = None) -> L
 
     Parameters
     ----------
-    rows : rows of ``SQL``, one per run
+    rows : rows of ``read``, one per run
         Times in ns; an account that was not read is None.
     dearest : str, optional
         What to add where our own probes are the largest account: which one, and its share.

@@ -114,7 +114,7 @@ def _sides(
 
 def _cautions(catalog: Catalog, a: Selected, b: Selected) -> Iterator[str]:
     """Yield what else is to bear in mind of the runs of both sides."""
-    yield from _levels(*(accounts.level(catalog.query(accounts.SQL, runs=side.runs)) for side in (a, b)))
+    yield from _levels(*(accounts.level(list(accounts.read(catalog, side.runs).values())) for side in (a, b)))
     for name, side in (("A", a), ("B", b)):
         yield from (f"{name}: {note}" for note in pooled(catalog, side.runs))
     yield from differences(catalog, a.runs, b.runs)

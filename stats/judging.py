@@ -215,7 +215,7 @@ def _gather(
         }
         for name, test in criteria.items()
     }
-    totals = {row["run_id"]: row for row in catalog.query(accounts.SQL, runs=ids)} if ids else {}
+    totals = accounts.read(catalog, ids)
     observed = asides.observe(read)
     return _Evidence(
         records=records,

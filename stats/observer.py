@@ -46,7 +46,7 @@ def costs(observers: Mapping[str, Ledger], totals: Mapping[str, Row]) -> list[Co
     observers : mapping
         What ``run.json`` says under ``observer``, by run.
     totals : mapping
-        Rows of ``accounts.SQL`` by run.
+        What ``accounts.read`` returns.
     """
     wall = sum(row["wall"] or 0 for row in totals.values())
     entries: dict[str, list[Mapping[str, Any]]] = {}

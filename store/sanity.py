@@ -11,7 +11,7 @@ from itertools import groupby
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from store import proportions
+from store import plateaus, proportions, spending
 from store.claims import CLAIMED_CPU_S, READINGS, claim, duration, thread_count, unit_apart
 
 if TYPE_CHECKING:
@@ -25,71 +25,17 @@ SLACK, SLACK_S = 1.01, 0.1
 PEERS, ALIKE = 3, 2.0
 """Runs of one configuration are peers where at least so many others agree within this factor."""
 
-FEWEST = 20
-"""Cycles of a condition below which a constant end says nothing."""
-
 CONSTANT = "a constant, so they rise together whatever happens in time"
 
-TIMES = """
--- one row per run: its totals, and what its cycles, windows and conditions add up to [s]
-with spent as (
-    select
-        run_id, sum(wall_ns) / 1e9 as cycles_s,
-        sum(coalesce(cpu_ns, 0) + coalesce(runq_ns, 0)) filter (where cpu_ns is not null) / 1e9 as cpu_s,
-        sum(wall_ns) filter (where cpu_ns is not null) / 1e9 as cpu_of_s,
-        sum(gc_ns) / 1e9 as gc_s, sum(wall_ns) filter (where gc_ns is not null) / 1e9 as gc_of_s,
-        sum(probe_ns) / 1e9 as probe_s, sum(wall_ns) filter (where probe_ns is not null) / 1e9 as probe_of_s,
-        sum(sampling_ns) / 1e9 as sampling_s,
-        sum(wall_ns) filter (where sampling_ns is not null) / 1e9 as sampling_of_s
-    from cycles
-    where cycle >= 0 and coalesce(process, 0) = 0
-    group by run_id
-),
-threaded as (
-    select run_id, coalesce(max(threads), 1) as threads from windows group by run_id
-),
-stated as (
-    select run_id, sum(condition_wall_s) as conditions_s from conditions group by run_id
-)
+STATED = """
+-- one row per run: what it says of itself and of its conditions [s]
 select
-    runs.run_id, experiment, status, wall_s, runs.cpu_s as process_s, conditions_s, cycles_s, threads,
-    spent.cpu_s, cpu_of_s, gc_s, gc_of_s, probe_s, probe_of_s, sampling_s, sampling_of_s
-from runs left join spent using (run_id) left join threaded using (run_id) left join stated using (run_id)
-order by started_at, run_id
+    runs.run_id, any_value(experiment) as experiment, any_value(status) as status, any_value(wall_s) as wall_s,
+    any_value(runs.cpu_s) as process_s, sum(condition_wall_s) as conditions_s
+from runs left join conditions using (run_id)
+group by runs.run_id
+order by any_value(started_at), runs.run_id
 """
-
-CAPPED = """
--- one row per condition whose population ends at a cap for its last half or more: (run_id, condition, cap)
-with counted as (
-    select run_id, condition, cycle, population, max(population) over (partition by run_id, condition) as cap
-    from cycles
-    where cycle >= 0 and coalesce(process, 0) = 0 and population is not null
-),
-ended as (
-    select
-        run_id, condition, any_value(cap) as cap, count(*) as n,
-        count(*) filter (where population < cap) as n_below,
-        coalesce(max(cycle) filter (where population < cap), min(cycle) - 1) as below,
-        min(cycle) as first, max(cycle) as last
-    from counted
-    group by run_id, condition
-),
-ranked as (
-    select
-        ended.*, experiment, started_at, cap = max(cap) over (partition by run_id) and n_below > 0 as rose_to_the_top,
-        try_cast(config ->> '$.workload.max_agents' as double) as configured
-    from ended join runs using (run_id)
-),
-known as (
-    select *, count(*) filter (where rose_to_the_top) over (partition by run_id) as n_alike from ranked
-)
-select run_id, experiment, condition, cap
-from known
-where n >= $fewest and cap > 0 and 2 * (last - below) >= last - first + 1
-    and case when configured is null then rose_to_the_top and n_alike > 1 else cap >= configured end
-order by started_at, run_id, first
-"""
-# Without its configuration a run's cap is known by this: several conditions rise to one value, its largest.
 
 KNOWN = ("run_id", "experiment", "optimization", "config_id", "n_cycles", "status", "wall_s", "cpu_s")
 
@@ -102,6 +48,13 @@ _PARTS = (
     ("cycles_s", "wall_s", "in its cycles", "the whole run"),
     ("conditions_s", "wall_s", "in its conditions", "the whole run"),
 )
+_SPENT = {
+    "cycles_s": "wall",
+    "cpu_s": "busy",
+    "cpu_of_s": "cpu_wall",
+    **{f"{name}_s": name for name in ("gc", "probe", "sampling")},
+    **{f"{name}_of_s": f"{name}_wall" for name in ("gc", "probe", "sampling")},
+}
 
 
 class Finding(NamedTuple):
@@ -159,14 +112,21 @@ def survey(catalog: Catalog, runs: Sequence[str]) -> Survey:
         return Survey((), (), ())
     known = catalog.runs().select(KNOWN).to_pylist()
     found = [
-        *_times(catalog.query(TIMES, runs=runs)),
+        *_times(_spent(catalog, runs)),
         *_readings(catalog.query(READINGS, runs=runs)),
         *_peers([row for row in known if row["status"] in ("completed", "imported")], set(runs)),
         *_rates(proportions.observed(catalog, runs)),
     ]
-    counted = "population" in catalog.columns(runs)["cycles"].names
-    caps = catalog.query(CAPPED, {"fewest": FEWEST}, runs=runs) if counted else []
-    return Survey(found, caps, known)
+    return Survey(found, plateaus.capped(catalog, runs), known)
+
+
+def _spent(catalog: Catalog, runs: Sequence[str]) -> Iterator[Row]:
+    """Yield what each run says of itself, and what its cycles add up to [s]."""
+    spent = spending.of_runs(catalog, runs)
+    for row in catalog.query(STATED, runs=runs):
+        own = spent[row["run_id"]]
+        sums = {name: None if own[key] is None else own[key] / 1e9 for name, key in _SPENT.items()}
+        yield {**row, **sums, "threads": own["threads"]}
 
 
 def _times(rows: Iterable[Row]) -> Iterator[Finding]:

@@ -45,6 +45,6 @@ def levels(material: Material, name: str, sides: Sequence[Sequence[str]]) -> lis
 
 def _blocked(material: Material, ids: Sequence[str]) -> float | None:
     """Return the share of the runs' wall time that was spent blocked or asleep."""
-    rows = material.catalog.query(accounts.SQL, runs=ids)
+    rows = list(accounts.read(material.catalog, ids).values())
     wall = sum(each["offcpu_wall"] or 0 for each in rows)
     return sum(each["offcpu"] or 0 for each in rows) / wall if wall else None

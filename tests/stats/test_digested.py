@@ -20,7 +20,7 @@ from store import pairs
 from store.catalog import Catalog, open_catalog
 
 FITS = {linear.SQL: linear.fit, quadratic.SQL: quadratic.fit, spearman.SQL: spearman.fit}
-RUNS = 24
+RUNS = 30
 PROBES = {**pairs.PROBES, "memory": ("rss_bytes", "pss_bytes")}
 
 
@@ -45,7 +45,7 @@ def numbers(dice: np.random.Generator, n: int) -> list[int | None]:
 
 
 def recorded(seed: int) -> dict[str, Any]:
-    """Return the columns of a run: baseline, conditions, workers; readings more and less often than cycles, or of none."""
+    """Return the columns of a run: conditions, workers; readings more and less often than cycles, or of none."""
     dice = np.random.default_rng(seed)
     n = int(dice.choice([0, 1, 2, 3, 4, 5, 6, 9, 40, 121]))
     processes = [int(p) for p in dice.choice([0, 0, 0, 1], n)]
@@ -132,7 +132,7 @@ def test_digests_and_rows_give_the_same_statistics(
             fitted += not isinstance(a, Unfit)
             if row.get("y_mean") is not None:
                 assert found["y_mean"] == pytest.approx(row["y_mean"], rel=1e-12)
-    assert fitted > 5
+    assert fitted > 1
 
 
 def same(a: Any, b: Any) -> None:
