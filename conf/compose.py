@@ -19,6 +19,8 @@ from conf.schema import Trunk
 
 ROOT = Path(__file__).resolve().parent
 GROUPS = ("experiment", "workload", "mechanism", "optimization", "probe", "hypothesis", "store")
+OWN_CODE = "workloads.callable.Workload"
+"""The study's optimizations and mechanisms mean nothing to it."""
 TRUNK_KEYS = tuple(sorted(field.name for field in fields(Trunk)))
 
 
@@ -72,7 +74,19 @@ def compose_one(overrides: Sequence[str]) -> Composed:
     if not isinstance(config, dict):
         raise ConfigurationError(f"the configuration is a {type(config).__name__}, not a mapping")
     config["name"] = name
+    if config["workload"].get("_target_") == OWN_CODE:
+        _refuse_the_studys(overrides)
     return Composed(config={str(key): value for key, value in config.items()}, multirun=multirun, sweep=sweep)
+
+
+def _refuse_the_studys(overrides: Sequence[str]) -> None:
+    for override in overrides:
+        key = override.lstrip("+~").partition("=")[0]
+        if key.partition(".")[0] in ("optimization", "mechanism"):
+            raise ConfigurationError(
+                f"{key} is the study's and means nothing to workload=callable; leave it out, or give "
+                "+workload.options.NAME=VALUE"
+            )
 
 
 def leaves(group: str) -> list[str]:
@@ -102,6 +116,8 @@ def _sentence(error: BaseException) -> str:
                 f"{key} is a key of {group}/{' and of '.join(holders)}, which this run does not have; "
                 f"name it in {group}=, or leave the key out"
             )
+        if key.startswith("workload.options."):
+            return f"{key} is new among the options, which are empty at first; write +{key}=VALUE"
         return f"{key} is not a configuration key{similar(key, _known_keys(key))}"
     if first.startswith(("Ambiguous value", "Sweep parameters")):
         return (

@@ -6,16 +6,13 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from conf.compose import TRUNK_KEYS, Composed, ConfigurationError, leaves, similar
+from conf.compose import OWN_CODE, TRUNK_KEYS, Composed, ConfigurationError, leaves, similar
 from conf.schema import Store
 from probes import build
 from probes.protocols import Condition, Workload
 from stats.hypotheses import VERDICTS, thresholds
 
 KEYS = (*TRUNK_KEYS, *(f"store.{field.name}" for field in fields(Store)))
-
-OWN_CODE = "workloads.callable.Workload"
-"""The study's optimizations and mechanisms mean nothing to it."""
 
 ALL = "all"
 """The one condition of an experiment without factors."""

@@ -17,6 +17,14 @@ REFUSED = {
     "unknown-probe-option": (["+probe.memory.every_cycle=3"], ["probe.memory.every_cycle", "every_cycles"]),
     "key-of-a-probe-not-chosen": (["probe.canary.every_s=1"], ["probe/canary, which this run does not have"]),
     "factors-without-mechanisms": (["workload=callable"], ["energy_pooling", "factors=[] conditions=[]"]),
+    "option-without-plus": (
+        ["workload=callable", "workload.options.ants=3"],
+        ["+workload.options.ants=VALUE", "new among the options"],
+    ),
+    "optimization-of-own-code": (
+        ["workload=callable", "optimization=cached"],
+        ["means nothing", "options.NAME"],
+    ),
     "unknown-threshold": (["+hypothesis.h2.delta_r2=3"], ["h2.delta_r2", "delta_r2_min"]),
     "unknown-mechanism-option": (["+mechanism.energy_pooling.shar=0.1"], ["mechanism.energy_pooling.shar"]),
     "unknown-optimization-option": (["+optimization.persits=none"], ["optimization.persits"]),
