@@ -272,7 +272,7 @@ class Catalog:
         }
         holders = index.holders(chosen)
         for name in dict.fromkeys((*schema.ROW_TABLES, *_extra(holdings))):
-            tables[name] = self._rows(name, manifest.columns(holdings, name), holders.get(name, []))
+            tables[name] = self._rows(name, manifest.columns(holdings, name), holders.get(name, {}))
         return tables
 
     def columns(self, runs: Sequence[str] | None = None) -> dict[str, pa.Schema]:
@@ -364,7 +364,7 @@ class Catalog:
             with suppress(ValueError):
                 yield self._running.get(run_id) or manifest.load(publishing.run_directory(self.root, run_id))
 
-    def _rows(self, table: str, columns: pa.Schema, holders: Sequence[str]) -> Source:
+    def _rows(self, table: str, columns: pa.Schema, holders: Mapping[str, Collection[str]]) -> Source:
         """Return one row table: files of published runs, and what running ones had written."""
         if not holders:
             return columns.empty_table()
@@ -373,7 +373,7 @@ class Catalog:
             for run_id in holders
             if run_id in self._spooled
         ]
-        written = [run_id for run_id in holders if run_id not in self._spooled]
+        written = {run_id: held for run_id, held in holders.items() if run_id not in self._spooled}
         before, after = os.fspath(publishing.run_directory(self.root.absolute(), "?")).rsplit("?", 1)
         return RunFiles(
             columns,

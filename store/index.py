@@ -233,16 +233,19 @@ def layouts(table: pa.Table) -> list[Holding]:
     return [Holding(run_id, json.loads(text)) for run_id, text in pairs]
 
 
-def holders(table: pa.Table) -> dict[str, list[str]]:
-    """Return the runs that have each table, in the order of ``table``."""
+def holders(table: pa.Table) -> dict[str, dict[str, frozenset[str]]]:
+    """Return the runs that have each table, in the order of ``table``, and its columns in each."""
     texts = table["layout"].combine_chunks().dictionary_encode()
     if isinstance(texts, pa.ChunkedArray):
         texts = texts.combine_chunks()
-    held = [set(json.loads(text)) for text in texts.dictionary.to_pylist()]
-    found: dict[str, list[str]] = {}
+    held = [
+        {name: frozenset(columns) for name, columns in json.loads(text).items()}
+        for text in texts.dictionary.to_pylist()
+    ]
+    found: dict[str, dict[str, frozenset[str]]] = {}
     for run_id, kind in zip(table["run_id"].to_pylist(), texts.indices.to_pylist(), strict=True):
-        for name in held[kind]:
-            found.setdefault(name, []).append(run_id)
+        for name, columns in held[kind].items():
+            found.setdefault(name, {})[run_id] = columns
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -31,8 +31,8 @@ class RunFiles(ds.Dataset):  # type: ignore[misc]  # pyarrow has no types
     ----------
     columns : pyarrow.Schema
         The table's columns, ``run_id`` among them.
-    runs : iterable of str
-        Ids of the runs that have a file.
+    runs : mapping of str to collection of str
+        Ids of the runs that have a file, and the columns that it was written with: one that has lost some is refused.
     place : (str, str)
         What stands before and behind the id in the path of a run's file.
     merged : sequence of Merged
@@ -44,14 +44,14 @@ class RunFiles(ds.Dataset):  # type: ignore[misc]  # pyarrow has no types
     def __init__(
         self,
         columns: pa.Schema,
-        runs: Iterable[str],
+        runs: Mapping[str, Collection[str]],
         place: tuple[str, str],
         *,
         merged: Sequence[Merged] = (),
         rows: Sequence[pa.Table] = (),
     ) -> None:
         self._columns = columns
-        self._runs = frozenset(runs)
+        self._runs = runs
         self._place = place
         self._merged = merged
         self._rows = rows
@@ -79,7 +79,9 @@ class RunFiles(ds.Dataset):  # type: ignore[misc]  # pyarrow has no types
 
     def _united(self) -> tuple[ds.Dataset, ds.Expression | None]:
         """Return the data, and what they must be filtered by: a merged file holds runs that nobody asked for too."""
-        asked = self._runs if self.wanted is None else self._runs.intersection(self.wanted)
+        asked = frozenset(self._runs)
+        if self.wanted is not None:
+            asked = asked.intersection(self.wanted)
         parts, only, left = [ds.dataset(rows) for rows in self._rows], None, asked
         for merged in self._merged:
             if held := asked & merged.runs:
@@ -95,13 +97,25 @@ class RunFiles(ds.Dataset):  # type: ignore[misc]  # pyarrow has no types
     def _partitioned(self, runs: Sequence[str]) -> ds.Dataset:
         # from_paths opens nothing: with an explicit schema no file is read before it is asked for.
         before, after = self._place
-        return ds.FileSystemDataset.from_paths(
+        found = ds.FileSystemDataset.from_paths(
             [f"{before}{run_id}{after}" for run_id in runs],
             schema=self._columns,
             format=ds.ParquetFileFormat(default_fragment_scan_options=CHECKED),
             filesystem=fs.LocalFileSystem(),
             partitions=[ds.field("run_id") == run_id for run_id in runs],
         )
+        self._check(found, (len(before), -len(after)))
+        return found
+
+    def _check(self, found: ds.Dataset, id_of: tuple[int, int]) -> None:
+        """Refuse files that have lost a column, which would read as NULL.
+
+        Each file is opened here instead of by the scan, which finds its footer read: nothing is done twice.
+        """
+        for fragment in found.get_fragments():
+            written = self._runs[fragment.path[slice(*id_of)]]
+            if lost := sorted({*written}.difference(fragment.physical_schema.names)):
+                raise OSError(f"{fragment.path} lacks column {', '.join(lost)}, which the manifest lists")
 
 
 def _whole(path: str, columns: pa.Schema) -> ds.Dataset:

@@ -47,7 +47,7 @@ def numbers(dice: np.random.Generator, n: int) -> list[int | None]:
 def recorded(seed: int) -> dict[str, Any]:
     """Return the columns of a run: conditions, workers; readings more and less often than cycles, or of none."""
     dice = np.random.default_rng(seed)
-    n = int(dice.choice([0, 1, 2, 3, 4, 5, 6, 9, 40, 121]))
+    n = int(dice.choice([0, 1, 2, 3, 4, 5, 6, 9, *[40, 121] * 4]))
     processes = [int(p) for p in dice.choice([0, 0, 0, 1], n)]
     cycles = {
         "cycle": list(range(-1, n - 1)),
@@ -72,7 +72,7 @@ def recorded(seed: int) -> dict[str, Any]:
     for name, fields in PROBES.items():
         if dice.random() < 0.3:
             continue
-        m = int(dice.choice([0, 2, 5, 60]))
+        m = int(dice.choice([0, 2, 5, 60, 60]))
         at = [None if dice.random() < 0.1 else int(v) for v in dice.integers(-2, n + 2, m)]
         whole = {
             "t_ns": [None if dice.random() < 0.03 else int(v) for v in 10**9 * dice.permutation(m)],

@@ -67,6 +67,7 @@ IN_A_QUESTION = {
     "missing": (Path.unlink, "is missing"),
     "emptied": (lambda path: path.write_bytes(b""), "is no whole Parquet file"),
     "flipped-bit": (flip, "has sha256"),
+    "without-a-column": (drop_column, "lacks column cpu_ns"),
 }
 
 
