@@ -202,6 +202,7 @@ def _holds(inode: int) -> bool:
 
 def _is_young(spool: Path) -> bool:
     try:
-        return time.time() - spool.stat().st_mtime < BIRTH_S
+        # A file server's clock may be ahead by a little; a date far ahead is of a clock set back since.
+        return abs(time.time() - spool.stat().st_mtime) < BIRTH_S
     except FileNotFoundError:
         return False

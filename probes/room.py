@@ -36,7 +36,8 @@ class Room:
         if needed > free:
             raise SpoolLost(
                 f"No space left on device: rows and their publishing need {needed / 2**20:.1f} MiB and "
-                f"{self._directory} has {free / 2**20:.1f} MiB; free some space or set store.root to another disk"
+                f"{self._directory} has {free / 2**20:.1f} MiB; free some space, or put the store "
+                "on another disk (store.root=, store= of track)"
             )
 
     def take(self, size: int) -> None:

@@ -59,6 +59,12 @@ def grow_old(spool: Path) -> None:
     os.utime(spool, (then, then))
 
 
+def test_a_spool_dated_far_ahead_is_not_being_born(spool):
+    ahead = time.time() + 2 * ownership.BIRTH_S
+    os.utime(spool, (ahead, ahead))
+    assert state(spool) == "dead"
+
+
 def test_a_spool_is_born_runs_and_dies(spool, claim):
     assert state(spool) == "born"
     process = claim()
