@@ -34,7 +34,8 @@ def last_of(runs: pa.Table, last: int) -> pa.Table:
 
 def tagged(runs: pa.Table, tags: Sequence[str]) -> pa.Table:
     """Return the runs that have all of these tags."""
-    return runs.filter([all(matches(tag, has or ()) for tag in tags) for has in runs["tags"].to_pylist()])
+    found = [all(matches(tag, has or ()) for tag in tags) for has in runs["tags"].to_pylist()]
+    return runs.filter(pa.array(found, pa.bool_()))
 
 
 def named(text: str, ids: Collection[str], root: Path, problems: Sequence[str]) -> str:

@@ -15,8 +15,8 @@ from store.manifest import Manifest
 _LEAST = {"replicate": 0, "cores": 1, "memory_bytes": 1}
 _TYPES = {column.name: column.type for column in schema.RUNS.columns}
 _KINDS = {
-    "VARCHAR": "a text",
-    "BIGINT": "a whole number",
+    "VARCHAR": "a text of at least one letter, in UTF-8",
+    "BIGINT": "a whole number of 64 bits",
     "BOOLEAN": "true or false",
     "TIMESTAMPTZ": "a time such as 2025-10-27T03:15:00+00:00",
 }
@@ -111,8 +111,9 @@ def checked_value(name: str, value: Any) -> Any:
         return _typed(_TYPES[name], value, _LEAST.get(name))
     except (ValueError, TypeError) as error:
         least = f" of at least {_LEAST[name]}" if name in _LEAST else ""
-        shown = json.dumps(value, ensure_ascii=False)
-        raise ValueError(f"{name}={shown}, expected {_KINDS[_TYPES[name]]}{least}") from error
+        shown = json.dumps(value)
+        kind = _KINDS[_TYPES[name]]
+        raise ValueError(f"{name}={shown}, expected {kind}{least}; correct it or leave it out") from error
 
 
 def _typed(kind: str, value: Any, least: int | None) -> Any:
@@ -124,6 +125,8 @@ def _typed(kind: str, value: Any, least: int | None) -> Any:
     wanted = {"VARCHAR": str, "BIGINT": int, "BOOLEAN": bool}[kind]
     if type(value) is not wanted or value == "":
         raise TypeError(f"{value!r} is not of type {kind}")
+    if isinstance(value, str):
+        value.encode()
     if isinstance(value, int) and not (-(2**63) if least is None else least) <= value < 2**63:
         raise ValueError(f"{value} is out of range")
     return value

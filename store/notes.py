@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -101,6 +102,9 @@ def write(
         raise OSError(
             f"nothing can be added to run {run_id} in store {root} ({reason}); make it writable"
         ) from error
+    finally:
+        with suppress(OSError):  # a file system that can only be read refuses even what is not there
+            new.unlink(missing_ok=True)
     return path
 
 

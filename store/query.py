@@ -8,6 +8,7 @@ module that touches DuckDB's relation API.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -144,7 +145,7 @@ class Rows(Iterator[pa.RecordBatch]):
         self._explained = explained
         self._reader: Any = None
         try:
-            check(connection, sql)
+            check(connection, sql, params or {})
             self._bound.run(lambda: _narrow(connection, sql, params or {}, tables or {}))
             self._reader = self._bound.run(lambda: _reader(connection, sql, params))
             self.schema = self._reader.schema
@@ -221,10 +222,15 @@ def _wanted(name: str) -> Any:
         ) from error
 
 
-def check(connection: Connection, sql: str) -> None:
-    """Refuse whatever is not exactly one statement of type SELECT."""
+def check(connection: Connection, sql: str, params: Mapping[str, object]) -> None:
+    """Refuse whatever is not exactly one statement of type SELECT, with a value for each of its parameters."""
     try:
+        sql.encode()
         statements = connection.extract_statements(sql)
+    except UnicodeEncodeError as error:  # bytes of an argument or of stdin that are no UTF-8
+        raise Refused(
+            f"the statement is no UTF-8 text (at letter {error.start + 1}); write it anew"
+        ) from error
     except duckdb.Error as error:
         raise Refused(sentence(error)) from error
     if len(statements) != 1:
@@ -235,6 +241,13 @@ def check(connection: Connection, sql: str) -> None:
             "add an IN list to PIVOT" if kind == "MULTI" else "only SELECT, DESCRIBE, SHOW and SUMMARIZE are"
         )
         raise Refused(f"a statement of type {kind} is not allowed; {remedy}")
+    asked = statements[0].named_parameters
+    if spare := sorted(set(params) - asked):
+        raise Refused(f"there is no ${spare[0]} in the statement; leave parameter {spare[0]} out")
+    if unknown := sorted(asked - set(params)):
+        name = unknown[0]
+        remedy = "write $name for it" if name.isdecimal() else f"give it, as --param {name}=VALUE"
+        raise Refused(f"parameter {name} of the statement has no value; {remedy}")
 
 
 def _narrow(
@@ -317,6 +330,10 @@ class _Bound:
 
 def sentence(error: Exception) -> str:
     """Reduce DuckDB's message to one line: what is wrong, and the candidates it offers."""
+    if isinstance(error, duckdb.OutOfMemoryException):  # its remedies are settings, which are locked
+        used = re.search(r"[\d.]+ \w+/([\d.]+ \w+) used", str(error))
+        limit = f" of {used[1]}" if used else ""
+        return f"the query takes more than its memory{limit}; ask for less, or raise --memory-limit"
     kept: list[str] = []
     for line in str(error).splitlines():
         if line.startswith("LINE "):

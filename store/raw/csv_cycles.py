@@ -64,7 +64,9 @@ def read(name: str, data: bytes, columns: Mapping[str, Source], notes: list[str]
     header, rows = _table(name, data)
     sources = {column: Source(column, 1) for column in CORE if column in header} | dict(columns)
     _check(name, header, sources)
-    left = [each for each in header if each not in {source.name for source in sources.values()}]
+    # net_ns is worked out anew from wall_ns and probe_ns: --map refuses it, and nothing is lost with it.
+    taken = {"net_ns", *(source.name for source in sources.values())}
+    left = [each for each in header if each not in taken]
     if left:
         note(notes, f"columns left out: {', '.join(left)}; name them with --map to keep them")
     cells = {

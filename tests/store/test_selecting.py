@@ -165,10 +165,43 @@ def test_parameters_are_values_by_their_looks(store: Path, run: Run) -> None:
     assert json.loads(out) == [{"a": "INTEGER", "b": "DOUBLE", "c": "1", "d": "x = 'y'"}]
 
 
-@pytest.mark.parametrize("words", [("a",), ("=1",), ("a b=1",), ("a=1", "--param", "a=2"), ("b=1",)])
-def test_a_wrong_parameter_is_one_sentence(words: tuple[str, ...], store: Path, run: Run) -> None:
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("a",), "'a'"),
+        (("=1",), "'=1'"),
+        (("a b=1",), "'a b=1'"),
+        (("a=1", "--param", "a=2"), "a twice"),
+        (("a=1", "--param", "b=1"), "no $b in the statement"),
+        (("a=\udcff",), "UTF-8"),
+    ],
+    ids=["no-value", "no-name", "space", "twice", "spare", "bytes"],
+)
+def test_a_wrong_parameter_is_one_sentence(words: tuple[str, ...], named: str, store: Path, run: Run) -> None:
     code, out, err = run("sql", "select $a as a", "--param", *words, "--store", store)
     assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert named in err
+
+
+def test_a_parameter_without_value_is_named_with_the_remedy(store: Path, run: Run) -> None:
+    code, out, err = run("sql", "select $seed as a", "--store", store)
+    assert (code, out) == (2, "")
+    assert err == "parameter seed of the statement has no value; give it, as --param seed=VALUE\n"
+    assert "$name" in run("sql", "select ? as a", "--store", store)[2]
+
+
+def test_a_statement_of_other_bytes_is_one_sentence(
+    store: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = (2, "", "the statement is no UTF-8 text (at letter 9); write it anew\n")
+    assert run("sql", "select '\udcff'", "--store", store) == refused
+    for command in ("sql", "shell"):
+        monkeypatch.setattr(sys, "stdin", io.StringIO("select '\udcff'"))
+        assert run(command, "--store", store) == refused
+
+
+def test_an_empty_store_has_no_tagged_run(tmp_path: Path, run: Run) -> None:
+    assert run("ls", "--tag", "baseline", "--store", tmp_path) == (0, "", "")
 
 
 def test_limit_gives_the_first_rows_and_ends_what_is_left(store: Path, run: Run) -> None:
@@ -180,5 +213,7 @@ def test_a_memory_limit_ends_a_query_in_one_sentence(store: Path, run: Run) -> N
     greedy = "select count(*) from (select distinct range || 'x' from range(30000000))"
     code, out, err = run("sql", greedy, "--memory-limit", "100MB", "--store", store)
     assert (code, out, len(err.splitlines())) == (2, "", 1)
-    assert "memory" in err.lower()
+    assert err.startswith(
+        "the query takes more than its memory of 95.3 MiB; ask for less, or raise --memory-limit"
+    )
     assert run("sql", greedy, "--memory-limit", "lots", "--store", store)[0] == 2

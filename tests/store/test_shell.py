@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -29,6 +30,7 @@ class Terminal:
 
     def __init__(self, store: Path, state: Path) -> None:
         self.end, other = pty.openpty()
+        self.shown = ""
         environment = {**os.environ, "XDG_STATE_HOME": str(state), "TERM": "dumb"}
         command = [sys.executable, "-m", "store", "shell", "--store", str(store)]
         self.process = subprocess.Popen(
@@ -41,15 +43,29 @@ class Terminal:
         os.write(self.end, text.encode())
 
     def until(self, text: str, *, seconds: float = 60) -> str:
-        """Return what is shown up to ``text``."""
-        seen = ""
+        """Return what is shown up to ``text``; what comes after it is left for the next."""
         give_up = time.monotonic() + seconds
-        while text not in seen:
+        while text not in self.shown:
             ready, _, _ = select.select([self.end], [], [], max(0, give_up - time.monotonic()))
             if not ready:
-                raise AssertionError(f"{text!r} is not in {seen!r}")
-            seen += os.read(self.end, 65536).decode()
-        return seen
+                raise AssertionError(f"{text!r} is not in {self.shown!r}")
+            self.shown += os.read(self.end, 65536).decode()
+        seen, _, self.shown = self.shown.partition(text)
+        return seen + text
+
+    def cancel(self) -> None:
+        """Press Ctrl-C at the prompt, until a new one is there.
+
+        Python's readline misses a signal that comes after it has echoed a letter and before it waits for the
+        next: no person is as quick as that, a test on a busy machine was 3 of 6 times.
+        """
+        while PROMPT not in self.shown:
+            while psutil.Process(self.process.pid).status() != psutil.STATUS_SLEEPING:
+                time.sleep(0.01)
+            self.type("\x03")
+            with suppress(AssertionError):
+                self.until(PROMPT, seconds=3)
+                return
 
 
 @pytest.fixture
@@ -81,10 +97,12 @@ def test_a_person_asks_completes_cancels_and_leaves(terminal: Terminal, tmp_path
         time.sleep(0.02)
     terminal.type("\x03")
     assert "interrupted" in terminal.until(PROMPT)
-    terminal.type("select 'unfinished\x03")
-    terminal.until(PROMPT)
+    terminal.type("select 'unfinished")
+    terminal.until("unfinished")
+    terminal.cancel()
     terminal.type("select 40 + 2 as answer;\n")
-    assert "42" in terminal.until(PROMPT)
+    terminal.until("42")
+    terminal.until(PROMPT)
     terminal.type("\x04")
     assert terminal.process.wait(30) == 0
     history = (tmp_path / "state" / "driftlab" / "store_history").read_text()
