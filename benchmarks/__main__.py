@@ -25,7 +25,7 @@ BENCHMARKS: Final = {
     "closure": "the share of a cycle's time that the accounts leave unexplained, alone and beside hogs",
     "survive": "rows lost when the measured process, its parent or both are killed",
     "perturb": "the slowest cycles with and without a reader and a publisher beside them",
-    "query": "the slope of cycle time over a fleet: digests, rows, pandas; a join of 1 % locked and native",
+    "query": "a fleet's slopes and verdicts from digests and from rows, pandas; a join of 1 % locked and native",
     "fleet": "open and refresh at 100 to 10,000 runs, over one bare scandir with stat",
     "compact": "questions over many short runs before and after compact",
     "concurrency": "errors and rows lost where eight processes publish and two read",

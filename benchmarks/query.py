@@ -1,6 +1,7 @@
 """One question over a fleet: the slope of cycle time of each run, from digests, from rows, and loaded into pandas.
 
-Also a join that selects one run in a hundred: on the locked connection, beside DuckDB reading the same files itself.
+Also a join that selects one run in a hundred: on the locked connection, beside DuckDB reading the same files itself;
+and the verdict on every run of the fleet, from digests and from rows.
 Every block opens the store, or a connection of DuckDB with a view over the files, asks and reads the answer.
 """
 
@@ -10,11 +11,12 @@ import math
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
+from unittest.mock import patch
 
 import duckdb
 import numpy as np
@@ -24,7 +26,9 @@ import pyarrow.parquet as pq
 from benchmarks.document import Goal, Measured, Result, compared, valued
 from benchmarks.measuring import interleaved
 from benchmarks.stores import fill
+from stats import judge
 from store import open_catalog
+from store.catalog import Catalog
 
 UNIT: Final = "s"
 OVER_NATIVE: Final = Goal("<=", 2.0)
@@ -48,15 +52,16 @@ VIEW: Final = "create view cycles as select * from read_parquet($files, hive_par
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How many runs of how many cycles, and how often."""
+    """How many runs of how many cycles, and how often; verdicts from rows once, on so many runs at most."""
 
     runs: Sequence[int]
     cycles: int = 12_000
     rounds: int
+    judged: int
 
 
-QUICK: Final = Plan(runs=(100, 1_000), rounds=5)
-FULL: Final = Plan(runs=(100, 1_000), rounds=15)
+QUICK: Final = Plan(runs=(100, 1_000), rounds=5, judged=100)
+FULL: Final = Plan(runs=(100, 1_000), rounds=15, judged=1_000)
 
 
 def measure(*, quick: bool, seed: int) -> Measured:
@@ -73,6 +78,7 @@ def carried_out(plan: Plan, *, seed: int) -> Measured:
             root = Path(place) / "store"
             fill(root, runs, plan.cycles, seed=seed)
             results += _asked(root, runs, plan, seed=seed)
+            results += _judged(root, runs, plan, seed=seed)
     return Measured(results, [])
 
 
@@ -101,6 +107,28 @@ def _asked(root: Path, runs: int, plan: Plan, *, seed: int) -> list[Result]:
     found.append(valued(f"scan_floor_{runs}", ("scan", seconds["scan"]), unit=UNIT, reason=scan, seed=seed))
     pair = ("locked", seconds["locked"]), ("native", seconds["native"])
     return [*found, compared(f"join_of_1_percent_{runs}", *pair, unit=UNIT, goal=OVER_NATIVE, seed=seed)]
+
+
+def _judged(root: Path, runs: int, plan: Plan, *, seed: int) -> Iterator[Result]:
+    """Judge all runs: what digests say must be what rows say."""
+    _verdict(root)  # the first reader of many digests leaves them merged
+    digests = [_timed(partial(_verdict, root)) for _ in range(plan.rounds)]
+    said = f"the paper's five tests, the accounts and every check on {runs} runs, opened anew"
+    yield valued(f"verdict_digests_{runs}", ("digests", digests), unit=UNIT, reason=said, seed=seed)
+    if runs > plan.judged:
+        return
+    with patch.object(Catalog, "sums", return_value=None):
+        rows = [_timed(partial(_verdict, root))]
+        expected = _verdict(root) if runs <= QUICK.judged else None
+    if expected not in (None, _verdict(root)):
+        raise ArithmeticError("verdicts from digests and from rows differ")
+    yield valued(f"verdict_rows_{runs}", ("rows", rows), unit=UNIT, reason=f"{said}, once", seed=seed)
+
+
+def _verdict(root: Path) -> list[tuple[str, str, str]]:
+    with open_catalog(root) as catalog:
+        verdict = judge(catalog)
+    return [(one.hypothesis, one.finding.verdict, one.finding.reason) for one in verdict.verdicts]
 
 
 def _timed(ask: Callable[[], object]) -> float:

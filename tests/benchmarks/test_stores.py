@@ -18,7 +18,7 @@ from store.damage import verify
 SCHEMA = json.loads((Path(__file__).parents[1] / "contracts" / "benchmark.schema.json").read_text())
 
 SMALL: dict[str, Callable[[], Measured]] = {
-    "query": lambda: query.carried_out(query.Plan(runs=(10,), cycles=200, rounds=2), seed=1),
+    "query": lambda: query.carried_out(query.Plan(runs=(10,), cycles=200, rounds=2, judged=10), seed=1),
     "fleet": lambda: fleet.carried_out(fleet.Plan(runs=(5,), rounds=2), seed=1),
     "compact": lambda: compact.carried_out(compact.Plan(runs=(9,), cycles=20, rounds=2), seed=1),
 }
