@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -24,13 +23,13 @@ from store import (
     manifest,
     publishing,
     query,
+    relations,
     schema,
 )
 from store import live as spooled
 from store.compacting import Compacted
 from store.digests import Sums
 from store.index import Fleet
-from store.lazy import RunFiles
 from store.manifest import Manifest
 from store.query import Connection, Refused, Rows, Source
 
@@ -160,12 +159,7 @@ class Catalog:
         if predicates:
             table = found.select(schema.arrow("runs").names)
             found = choosing.only(found, query.matching(table, predicates, timeout_s=self._timeout_s))
-        if tags:
-            found = choosing.tagged(found, tags)
-        if latest:
-            found = choosing.latest(found)
-        if last is not None:
-            found = choosing.last_of(found, last)
+        found = choosing.narrowed(found, tags, latest=latest, last=last)
         ids: list[str] = found["run_id"].to_pylist()
         return ids
 
@@ -264,25 +258,11 @@ class Catalog:
         ValueError
             If a column has two types among these runs.
         """
-        chosen = self._chosen(runs)
-        holdings = index.layouts(chosen)
-        tables: dict[str, Source] = {
-            "runs": chosen.select(schema.arrow("runs").names),
-            "conditions": index.conditions(chosen),
-        }
-        holders = index.holders(chosen)
-        for name in dict.fromkeys((*schema.ROW_TABLES, *_extra(holdings))):
-            tables[name] = self._rows(name, manifest.columns(holdings, name), holders.get(name, {}))
-        return tables
+        return relations.tables(self.root, self._chosen(runs), self._spooled, lambda: self._compacted)
 
     def columns(self, runs: Sequence[str] | None = None) -> dict[str, pa.Schema]:
         """Return every table's columns over the chosen runs, observables included."""
-        holdings = index.layouts(self._chosen(runs))
-        names = dict.fromkeys((*schema.TABLES, *_extra(holdings)))
-        whole = ("runs", "conditions", "samples")
-        return {
-            name: schema.arrow(name) if name in whole else manifest.columns(holdings, name) for name in names
-        }
+        return relations.columns(self._chosen(runs))
 
     def observers(self, runs: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         """Return what recording cost the chosen runs, entry by entry, as their ``run.json`` says it."""
@@ -364,25 +344,6 @@ class Catalog:
             with suppress(ValueError):
                 yield self._running.get(run_id) or manifest.load(publishing.run_directory(self.root, run_id))
 
-    def _rows(self, table: str, columns: pa.Schema, holders: Mapping[str, Collection[str]]) -> Source:
-        """Return one row table: files of published runs, and what running ones had written."""
-        if not holders:
-            return columns.empty_table()
-        live = [
-            schema.conformed(self._spooled[run_id][table], columns)
-            for run_id in holders
-            if run_id in self._spooled
-        ]
-        written = {run_id: held for run_id, held in holders.items() if run_id not in self._spooled}
-        before, after = os.fspath(publishing.run_directory(self.root.absolute(), "?")).rsplit("?", 1)
-        return RunFiles(
-            columns,
-            written,
-            (before, f"{after}/{table}.parquet"),
-            rows=live,
-            merged=self._compacted.of(table),
-        )
-
     @cached_property
     def _compacted(self) -> Compacted:
         return compacting.read(self.root, self._fleet.found)
@@ -393,7 +354,3 @@ class Catalog:
 
     def _named(self, text: str) -> str:
         return choosing.named(text, self._ids, self.root, self.problems)
-
-
-def _extra(holdings: Iterable[index.Holding]) -> list[str]:
-    return sorted({name for holding in holdings for name in holding.tables}.difference(schema.TABLES))

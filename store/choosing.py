@@ -16,7 +16,7 @@ def only(runs: pa.Table, ids: set[str]) -> pa.Table:
     return runs.filter(pc.field("run_id").isin(pa.array(sorted(ids), pa.string())))
 
 
-def latest(runs: pa.Table) -> pa.Table:
+def latest_of(runs: pa.Table) -> pa.Table:
     """Return the newest run of each experiment, configuration, seed and replicate."""
     keys = zip(
         *(runs[key].to_pylist() for key in ("experiment", "config_id", "seed", "replicate")), strict=True
@@ -56,3 +56,11 @@ def named(text: str, ids: Collection[str], root: Path, problems: Sequence[str]) 
         return found[0]
     problem = f"names {len(found)} runs" if found else "is not there"
     raise ValueError(f"run {text!r} {problem} in store {root}; `python -m store ls` lists the ids")
+
+
+def narrowed(table: pa.Table, tags: Sequence[str], *, latest: bool, last: int | None) -> pa.Table:
+    """Return the runs with all ``tags``; of those the newest of each configuration; of those so many of the newest."""
+    found = tagged(table, tags) if tags else table
+    if latest:
+        found = latest_of(found)
+    return found if last is None else last_of(found, last)
