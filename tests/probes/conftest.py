@@ -80,9 +80,10 @@ MEASURED = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from probes import build, recording
+from probes import build, recording, windows
 build.WORKLOADS = ("planted.Workload",)
 recording.SEGMENT_ROWS = int(sys.argv[3])
+windows.SECOND_NS = 200_000_000
 from probes.measured import run
 sys.exit(run(Path(sys.argv[2])))
 """

@@ -582,15 +582,17 @@ def test_a_spool_that_vanishes_is_noted_once_and_the_loop_goes_on(script):
     done = script(
         """
         import shutil
+        from probes import windows
+        windows.SECOND_NS = 100_000_000
         seen = 0
-        for c in tracked(2000):
-            if c == 1000: shutil.rmtree("data")
+        for c in tracked(400):
+            if c == 100: shutil.rmtree("data")
             time.sleep(0.001)
             seen += 1
         print(seen)
         """
     )
-    assert (done.returncode, done.stdout) == (0, "2000\n")
+    assert (done.returncode, done.stdout) == (0, "400\n")
     assert len(done.stderr.splitlines()) == 1
     assert "nothing more is recorded" in done.stderr
     assert "is gone" in done.stderr
