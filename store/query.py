@@ -7,31 +7,24 @@ module that touches DuckDB's relation API.
 
 from __future__ import annotations
 
-import os
-import re
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from importlib import import_module
 from importlib.resources import files
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import Any, Self, TypeAlias
 
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 
 from store import pruning
+from store.bounded import Bound, sentence
+from store.bounded import Refused as Refused  # noqa: PLC0414 - readers of a store know it from here
 from store.lazy import RunFiles
 
 Source: TypeAlias = pa.Table | ds.Dataset
 Connection: TypeAlias = duckdb.DuckDBPyConnection
-T = TypeVar("T")
 
 BATCH_ROWS = 65_536
-GRACE_S = 2.0
-"""How long an interrupted statement may take to notice; one heavy scalar function never does."""
-
 LOCK = (
     "set python_enable_replacements=false",
     "set temp_directory=''",
@@ -45,10 +38,6 @@ SAMPLES = "create temp view samples as\n" + files("store").joinpath("sql/samples
 
 # Arrow has no such numbers: DuckDB 2.0 hands over 2^128 - 1 as -1, and the others as bytes.
 INEXACT = ("UHUGEINT", "BIGNUM", "VARIANT")
-
-
-class Refused(ValueError):  # noqa: N818 - reads as the sentence it is
-    """A statement that was not run, or that DuckDB ended; one sentence."""
 
 
 def connect(
@@ -100,7 +89,7 @@ def matching(runs: pa.Table, predicates: Sequence[str], *, timeout_s: float | No
         if not text.strip():
             raise Refused("--where is empty; give a predicate over runs, such as \"experiment='c256'\"")
     connection = connect({"runs": runs}, samples=False)
-    bound = _Bound(connection, timeout_s)
+    bound = Bound(connection, timeout_s)
     try:
         return bound.run(lambda: _filter(connection, predicates))
     finally:
@@ -141,7 +130,7 @@ class Rows(Iterator[pa.RecordBatch]):
         tables: Mapping[str, Source] | None = None,
     ) -> None:
         self._connection = connection
-        self._bound = _Bound(connection, timeout_s)
+        self._bound = Bound(connection, timeout_s)
         self._explained = explained
         self._reader: Any = None
         try:
@@ -285,59 +274,3 @@ def _reader(connection: Connection, sql: str, params: Mapping[str, object] | Non
                     f"column {name} is {kind}, which has no exact form here; cast it to HUGEINT or VARCHAR"
                 )
     return relation.to_arrow_reader(BATCH_ROWS)
-
-
-class _Bound:
-    """Runs work in a thread of its own, so that the time limit and Ctrl-C are heeded while DuckDB is busy."""
-
-    def __init__(self, connection: Connection, timeout_s: float | None) -> None:
-        self._connection = connection
-        self._timeout_s = timeout_s
-        self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        self._pool = ThreadPoolExecutor(1)
-
-    def run(self, work: Callable[[], T]) -> T:
-        future = self._pool.submit(work)
-        left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
-        try:
-            finished, _ = wait([future], left)
-        except KeyboardInterrupt:
-            self._end(future, "interrupted", 130)
-            raise
-        if not finished:
-            late = f"the query took longer than {self._timeout_s:g} s; ask for less, or raise --timeout-s"
-            self._end(future, late, 2)
-            raise TimeoutError(late)
-        try:
-            return future.result()
-        except (duckdb.Error, pa.ArrowException, OSError) as error:  # a file that is gone is an OSError
-            raise Refused(sentence(error)) from error
-
-    def _end(self, future: Future[T], reason: str, code: int) -> None:
-        """Interrupt until it helps; a statement that does not listen takes the process with it."""
-        give_up = time.monotonic() + GRACE_S
-        with suppress(KeyboardInterrupt):  # a second Ctrl-C does not want to wait
-            while time.monotonic() < give_up:
-                self._connection.interrupt()
-                if wait([future], 0.05).done:
-                    return
-        os.write(2, f"{reason}\n".encode())
-        os._exit(code)
-
-    def close(self) -> None:
-        self._pool.shutdown()
-
-
-def sentence(error: Exception) -> str:
-    """Reduce DuckDB's message to one line: what is wrong, and the candidates it offers."""
-    if isinstance(error, duckdb.OutOfMemoryException):  # its remedies are settings, which are locked
-        used = re.search(r"[\d.]+ \w+/([\d.]+ \w+) used", str(error))
-        limit = f" of {used[1]}" if used else ""
-        return f"the query takes more than its memory{limit}; ask for less, or raise --memory-limit"
-    kept: list[str] = []
-    for line in str(error).splitlines():
-        if line.startswith("LINE "):
-            break
-        kept.append(line.strip())
-    text = " ".join(filter(None, kept)) or type(error).__name__
-    return text if len(text) <= 500 else text[:500] + " …"
