@@ -395,3 +395,29 @@ def test_every_cycle_reads_its_clocks_in_the_only_right_order(spool, monkeypatch
             recorder.end_cycle((1,))
     asked = ["perf_counter_ns"]
     assert order == [*asked, "getrusage", "thread_time_ns", "pread", "perf_counter_ns"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="light accounts are Linux's")
+def test_a_cycle_that_closes_a_window_in_light_mode_reads_one_clock_more(spool, monkeypatch, read_rows):
+    monkeypatch.setattr("probes.windows.LIGHT_NS", 0)
+    order = []
+
+    def noted(name):
+        call = getattr(cycles, name)
+        return lambda *args: (order.append(name), call(*args))[1]
+
+    with Meters() as meters, recorder_of(Running(spool), meters, accounts="light") as recorder:
+        recorder.begin(0)
+        with monkeypatch.context() as patch:
+            for name in ("getrusage", "thread_time_ns", "pread", "perf_counter_ns"):
+                patch.setattr(cycles, name, noted(name))
+            recorder.end_cycle((1,))
+            recorder.end_cycle((2,))
+        recorder.end_condition()
+    assert order == ["pread", "perf_counter_ns", "thread_time_ns", "pread", "perf_counter_ns"]
+    rows, (window,) = read_rows(spool, "cycles"), read_rows(spool, "windows")
+    assert [row["cpu_ns"] for row in rows] == [None, None]
+    assert window["wall_ns"] == sum(row["wall_ns"] for row in rows)
+    assert window["runq_ns"] == sum(row["runq_ns"] for row in rows)
+    assert window["cpu_ns"] + window["runq_ns"] + window["offcpu_ns"] == window["wall_ns"]
+    assert window["user_ns"] is None
