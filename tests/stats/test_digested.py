@@ -20,7 +20,7 @@ from store import pairs
 from store.catalog import Catalog, open_catalog
 
 FITS = {linear.SQL: linear.fit, quadratic.SQL: quadratic.fit, spearman.SQL: spearman.fit}
-RUNS = 30
+RUNS = 20
 PROBES = {**pairs.PROBES, "memory": ("rss_bytes", "pss_bytes")}
 
 

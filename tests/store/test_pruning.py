@@ -141,10 +141,10 @@ def generated(seed: int) -> str:
     return f"select {select} from {text} where {wheres}{tail}"
 
 
-@pytest.mark.parametrize("block", [pytest.param(k, marks=pytest.mark.slow if k else ()) for k in range(8)])
+@pytest.mark.parametrize("block", [pytest.param(k, marks=pytest.mark.slow if k else ()) for k in range(16)])
 def test_our_own_queries_and_ad_hoc_ones_agree(catalog: Catalog, block: int) -> None:
     answered = pruned = 0
-    for seed in range(40 * block, 40 * block + 40):
+    for seed in range(20 * block, 20 * block + 20):
         sql = generated(seed)
         try:
             expected = whole(catalog, sql)
@@ -153,7 +153,7 @@ def test_our_own_queries_and_ad_hoc_ones_agree(catalog: Catalog, block: int) -> 
         assert answers(catalog, sql) == expected, sql
         answered += 1
         pruned += bool(prunes(catalog, sql))
-    assert answered > 10
+    assert answered > 5
     assert pruned > 0
 
 
