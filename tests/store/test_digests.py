@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from store import digest, digests, open_catalog, publishing
@@ -146,3 +147,16 @@ def test_digests_are_the_same_merged_from_files_and_from_rows(
     (root / digests.MERGED).write_bytes(b"garbage")
     with open_catalog(root) as catalog:
         assert catalog.digest().num_rows > files.num_rows
+
+
+def test_a_digest_of_an_older_version_or_a_damaged_one_is_made_again_from_the_rows(root: Path) -> None:
+    with open_catalog(root) as catalog:
+        sums = catalog.sums(["r3", "r4"])
+    old = publishing.run_directory(root, "r3") / digest.FILE
+    pq.write_table(pq.read_table(old, partitioning=None).replace_schema_metadata(None), old)
+    (publishing.run_directory(root, "r4") / digest.FILE).write_bytes(b"garbage")
+    with open_catalog(root) as catalog:
+        assert catalog.sums(["r3", "r4"]) == sums
+        (publishing.run_directory(root, "r3") / "cycles.parquet").write_bytes(b"garbage")
+    with open_catalog(root) as catalog:
+        assert catalog.sums(["r3", "r4"]) is None  # its rows are read then, and say what is wrong
