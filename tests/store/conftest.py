@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,17 @@ CYCLES = (
     "condition cycle process t_ns wall_ns cpu_ns runq_ns offcpu_ns gc_ns probe_ns sampling_ns sampling_calls "
     "minor_faults major_faults voluntary_switches involuntary_switches"
 )
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _no_power_loss() -> Iterator[None]:
+    """Spare these tests the disk's flushes, a tenth of a second a run where others write, too.
+
+    What a power loss needs is tested once, by ``test_a_run_is_on_the_disk_before_it_counts``.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 def _job(run_id: str, conditions: Sequence[str], cycles: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from store import open_catalog
+from store.catalog import Catalog
 from store.output import format_of, write_rows
 
 VALUES = {
@@ -49,13 +50,20 @@ VALUES = {
 }
 
 
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+    """Return the catalog of an empty store."""
+    with open_catalog(tmp_path_factory.mktemp("store")) as opened:
+        yield opened
+
+
 @pytest.fixture
-def ask(tmp_path: Path) -> Callable[..., str]:
+def ask(catalog: Catalog, tmp_path: Path) -> Callable[..., str]:
     """Return a function that writes the answer to a question and returns the text."""
 
     def answer(question: str, form: str) -> str:
         out = tmp_path / "out"
-        with open_catalog(tmp_path) as catalog, catalog.sql(question) as rows:
+        with catalog.sql(question) as rows:
             write_rows(rows, format=form, out=out)
         return out.read_text("utf-8")
 
@@ -72,11 +80,13 @@ def test_json_has_every_value_exactly(expression: str, expected: Any, ask: Calla
     assert type(row["v"]) is type(expected)
 
 
-@pytest.mark.parametrize("form", ["json", "csv", "table", "markdown"])
 @pytest.mark.parametrize("expression", [v[0] for v in VALUES.values()], ids=VALUES)
-def test_every_value_has_a_text(expression: str, form: str, ask: Callable[..., str]) -> None:
+def test_every_value_has_a_text(expression: str, catalog: Catalog, tmp_path: Path) -> None:
     column, _, source = expression.partition(" from ")
-    assert ask(f"select {column} as v from {source or 'range(1)'}", form)
+    rows = catalog.sql(f"select {column} as v from {source or 'range(1)'}").arrow()
+    for form in ("json", "csv", "table", "markdown"):
+        write_rows(rows, format=form, out=tmp_path / form)
+        assert (tmp_path / form).stat().st_size
 
 
 def test_a_time_that_python_lacks_is_refused(ask: Callable[..., str]) -> None:
@@ -99,8 +109,8 @@ def test_no_rows_are_an_empty_array_or_a_heading(ask: Callable[..., str]) -> Non
 
 
 def test_json_is_one_array_over_all_batches(ask: Callable[..., str]) -> None:
-    rows = json.loads(ask("select range as n from range(200000)", "json"))
-    assert [row["n"] for row in rows] == list(range(200_000))
+    rows = json.loads(ask("select range as n from range(140000)", "json"))
+    assert [row["n"] for row in rows] == list(range(140_000))
 
 
 def test_csv_reads_back(ask: Callable[..., str]) -> None:
@@ -147,8 +157,8 @@ class Trickle:
         self.out = out
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        for k in range(40):
-            if k == 30:
+        for k in range(7):
+            if k == 5:
                 assert sum(path.stat().st_size for path in self.out.parent.iterdir()) > 0
             yield pa.record_batch([pa.array(range(5000))], schema=self.schema)
 
@@ -157,7 +167,7 @@ class Trickle:
 def test_rows_leave_before_the_last_one_has_come(form: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     write_rows(Trickle(out), format=form, out=out)
-    assert out.stat().st_size > 200_000
+    assert out.stat().st_size > 150_000
 
 
 @pytest.mark.parametrize(

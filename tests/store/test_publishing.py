@@ -2,7 +2,9 @@
 
 import json
 import math
+import os
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -43,6 +45,24 @@ def test_numbers_are_stored_without_dictionary(tmp_path, make_run):
     assert "BYTE_STREAM_SPLIT" in encodings["energy"]
     assert "RLE_DICTIONARY" not in encodings["wall_ns"] + encodings["energy"]
     assert group.column(0).compression == "ZSTD"
+
+
+def test_a_run_is_on_the_disk_before_it_counts(tmp_path, make_run, monkeypatch):
+    steps, rename = [], Path.rename
+
+    def renamed(source, target):
+        steps.append(target.name)
+        return rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", lambda descriptor: steps.append(os.fstat(descriptor).st_ino))
+    monkeypatch.setattr(Path, "rename", renamed)
+    run_id = make_run(tmp_path, cycles=COLUMNS, probes={"memory": {"cycle": [0], "rss_bytes": [9]}})
+    final = tmp_path / "runs" / f"run_id={run_id}"
+    commit = steps.index(final.name)
+    flushed = [path.stat().st_ino for path in (*final.iterdir(), final)]
+    assert sorted(steps[:commit]) == sorted(flushed)
+    assert steps[commit - 2 : commit] == [(final / "run.json").stat().st_ino, final.stat().st_ino]
+    assert steps[commit + 1 :] == [final.parent.stat().st_ino]
 
 
 def test_publishing_a_published_run_changes_nothing(tmp_path, make_run):
