@@ -121,7 +121,9 @@ def _add_import(subparsers: Commands) -> None:
     command.add_argument(
         "files", nargs="+", type=Path, metavar="FILE", help="a file, plain or gzip, or a directory"
     )
-    command.add_argument("--experiment", metavar="NAME", help="instead of the name that the file gives")
+    command.add_argument(
+        "--experiment", type=_name, metavar="NAME", help="instead of the name that the file gives"
+    )
     columns = "of a CSV of cycles: COLUMN of cycles is NAME there, in UNIT (ns us ms s; B kB KiB ...); may be repeated"
     command.add_argument("--map", action="append", default=[], metavar="COLUMN=NAME[:UNIT]", help=columns)
     add_output_arguments(command)
@@ -216,6 +218,12 @@ def _add_runs(command: argparse.ArgumentParser) -> None:
 def _add_memory_limit(command: argparse.ArgumentParser) -> None:
     limit = "memory that the query may take, such as 2GB or 50%% (default 50%% of the machine's)"
     command.add_argument("--memory-limit", type=_memory, metavar="SIZE", help=limit)
+
+
+def _name(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} names no experiment")
+    return text
 
 
 def _memory(text: str) -> str:

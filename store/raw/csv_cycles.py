@@ -76,7 +76,24 @@ def read(name: str, data: bytes, columns: Mapping[str, Source], notes: list[str]
         ]
         for column, source in sources.items()
     }
-    return _recording({column: _values(column, sources[column], found) for column, found in cells.items()})
+    found = {column: _values(column, sources[column], each) for column, each in cells.items()}
+    _refuse_twice(name, found)
+    return _recording(found)
+
+
+def _refuse_twice(name: str, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Refuse two rows for one cycle of one process: every mean over cycles would count them both."""
+    if "cycle" not in columns:
+        return
+    numbers = columns["cycle"]
+    lines: dict[tuple[Any, Any], int] = {}
+    for line, key in enumerate(zip(columns.get("process", [0] * len(numbers)), numbers, strict=True), 2):
+        first = lines.setdefault(key, line)
+        if first != line:
+            raise NotImportable(
+                f"{name}: lines {first} and {line} are both cycle {key[1]} of process {key[0]}, expected one row a "
+                "cycle; number them over all conditions, or leave the column out"
+            )
 
 
 def _factor(word: str, column: str, unit: str) -> int:

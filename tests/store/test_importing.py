@@ -171,7 +171,8 @@ def test_our_own_csv_of_cycles_needs_no_map(store: Path, tmp_path: Path, run: Ru
     question = f"select * exclude (run_id, energy) from cycles where run_id = {first} order by cycle"
     file = tmp_path / "rows.csv"
     run("sql", question, "--store", store, "--out", file)
-    assert run("import", file, "--experiment", "mine", "--store", store)[0] == 0
+    code, _, err = run("import", file, "--experiment", "mine", "--store", store)
+    assert (code, "left out" in err) == (0, False)
     again = question.replace(
         "(select min(run_id) from runs)", "(select run_id from runs where experiment = 'mine')"
     )
@@ -194,6 +195,11 @@ WRONG = {
     "ragged": ("a,b\n1\n", ["wall_ns=a"], "line 2 has 1 cells"),
     "empty": ("", ["wall_ns=a"], "has no rows"),
     "header-only": ("a,b\n", ["wall_ns=a"], "has no rows"),
+    "cycle-twice": (
+        "wall_ns,cycle\n5,1\n6,2\n7,1\n",
+        [],
+        "lines 2 and 4 are both cycle 1 of process 0, expected one row a cycle",
+    ),
     "binary": ("a\0b\n\0\n", ["wall_ns=a"], ""),
 }
 
@@ -208,3 +214,19 @@ def test_a_wrong_table_or_map_is_one_sentence(name: str, tmp_path: Path, run: Ru
     assert (code, out, len(err.splitlines())) == (2, "", 1)
     assert sentence in err
     assert not (tmp_path / "s").exists()
+
+
+def test_an_experiment_without_a_name_is_refused(tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("wall_ns\n5\n")
+    code, out, err = run("import", file, "--experiment", " ", "--store", tmp_path / "s")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "--experiment" in err
+
+
+def test_several_runs_do_not_go_into_what_is_named_as_one_file(store: Path, tmp_path: Path, run: Run) -> None:
+    out = tmp_path / "all.json.gz"
+    code, _, err = run("export", "--where", "true", "--out", out, "--store", store)
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "name a directory with --out" in err
+    assert not out.exists()
