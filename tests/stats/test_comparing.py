@@ -13,7 +13,9 @@ from scipy import stats as scipy_stats
 from stats.comparing import Comparison, compare
 from store.catalog import open_catalog
 
-SCHEMA = json.loads((Path(__file__).parents[1] / "contracts" / "compare.schema.json").read_text())
+SCHEMA = jsonschema.Draft202012Validator(
+    json.loads((Path(__file__).parents[1] / "contracts" / "compare.schema.json").read_text())
+)
 SLOW = [10.2, 9.7, 10.9, 10.4]
 FAST = [0.11, 0.104, 0.109]
 
@@ -22,18 +24,33 @@ def of(name: str) -> str:
     return f"experiment = '{name}'"
 
 
-@pytest.fixture
-def comparison(tmp_path: Path, make_run) -> Callable[..., Comparison]:
-    """Publish runs of two experiments by their run times in seconds and compare them."""
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory, make_run) -> Callable[..., Comparison]:
+    """Publish runs of two experiments by their run times in seconds and compare them; the same ones once."""
+    stores: dict[str, Path] = {}
+    known: dict[str, Comparison] = {}
 
-    def publish_and_compare(a=SLOW, b=FAST, *, each_a=None, each_b=None, **options: Any) -> Comparison:
-        for name, times, columns in (("a", a, each_a or {}), ("b", b, each_b or {})):
+    def published(a, b, each_a, each_b, parts) -> Path:
+        root = tmp_path_factory.mktemp("runs")
+        for name, times, columns in (("a", a, each_a), ("b", b, each_b)):
             for seconds in times:
-                make_run(tmp_path, experiment=name, **{"wall_s": seconds, **columns})
-        with open_catalog(tmp_path) as catalog:
-            found = compare(catalog, a=of("a"), b=of("b"), **options)
-        jsonschema.validate(found.to_json(), SCHEMA)
-        return found
+                make_run(root, experiment=name, **{"wall_s": seconds, **columns})
+        for status in parts:
+            make_run(root, experiment="a", wall_s=0.001, status=status)
+        return root
+
+    def publish_and_compare(
+        a=SLOW, b=FAST, *, each_a=None, each_b=None, parts=(), **options: Any
+    ) -> Comparison:
+        runs = (a, b, each_a or {}, each_b or {}, parts)
+        if repr(runs) not in stores:
+            stores[repr(runs)] = published(*runs)
+        asked = repr((runs, options))
+        if asked not in known:
+            with open_catalog(stores[repr(runs)]) as catalog:
+                known[asked] = compare(catalog, a=of("a"), b=of("b"), **options)
+            SCHEMA.validate(known[asked].to_json())
+        return known[asked]
 
     return publish_and_compare
 
@@ -168,11 +185,20 @@ def test_runs_without_any_time_are_a_reason_not_a_zero(comparison):
 
 
 @pytest.mark.parametrize("status", ["interrupted", "failed"])
-def test_parts_of_runs_are_left_out_with_a_note(tmp_path, make_run, comparison, status):
-    make_run(tmp_path, experiment="a", wall_s=0.001, status=status)
-    found = comparison()
+def test_parts_of_runs_are_left_out_with_a_note(comparison, status):
+    found = comparison(parts=("interrupted", "failed"))
     assert found.quantities["speedup"].n_a == len(SLOW)
     assert any(status in note and note.startswith("A:") for note in found.notes)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory, make_run) -> Path:
+    """Return a store of one run of each of two experiments, and a failed one of a third."""
+    root = tmp_path_factory.mktemp("small")
+    for name in ("a", "b"):
+        make_run(root, experiment=name, wall_s=1.0)
+    make_run(root, experiment="broken", status="failed")
+    return root
 
 
 @pytest.mark.parametrize(
@@ -185,11 +211,8 @@ def test_parts_of_runs_are_left_out_with_a_note(tmp_path, make_run, comparison, 
     ],
     ids=["empty", "overlap", "parts only", "typo"],
 )
-def test_groups_that_cannot_be_compared_are_refused_in_a_sentence(tmp_path, make_run, a, b, sentence):
-    for name in ("a", "b"):
-        make_run(tmp_path, experiment=name, wall_s=1.0)
-    make_run(tmp_path, experiment="broken", status="failed")
-    with open_catalog(tmp_path) as catalog, pytest.raises(ValueError, match=sentence):
+def test_groups_that_cannot_be_compared_are_refused_in_a_sentence(small, a, b, sentence):
+    with open_catalog(small) as catalog, pytest.raises(ValueError, match=sentence):
         compare(catalog, a=a, b=b)
 
 

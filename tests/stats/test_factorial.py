@@ -14,7 +14,9 @@ from stats.cells import cell, contrasts, names, value
 from stats.factorial import synergy
 from store.catalog import open_catalog
 
-SCHEMA = json.loads((Path(__file__).parents[1] / "contracts" / "synergy.schema.json").read_text())
+SCHEMA = jsonschema.Draft202012Validator(
+    json.loads((Path(__file__).parents[1] / "contracts" / "synergy.schema.json").read_text())
+)
 CELLS = tuple(names(2))
 PAPER = dict(zip(CELLS, [13.974, 99.69066666666667, 99.72066666666667, 99.75333333333333], strict=True))
 ORDER = "every run had the conditions in the same order"
@@ -48,7 +50,7 @@ def factorial(tmp_path: Path, make_run) -> Callable[..., dict[str, Any]]:
             make_run(tmp_path, conditions=conditions(means), **columns)
         with open_catalog(tmp_path) as catalog:
             document = synergy(catalog, where=where, outcome=outcome).to_json()
-        jsonschema.validate(document, SCHEMA)
+        SCHEMA.validate(document)
         return document
 
     return publish
@@ -224,7 +226,7 @@ def test_four_factors_have_interactions_of_every_order(tmp_path, make_run):
         make_run(tmp_path, experiment="c263", conditions=conditions(means, FOUR))
     with open_catalog(tmp_path) as catalog:
         document = synergy(catalog).to_json()
-    jsonschema.validate(document, SCHEMA)
+    SCHEMA.validate(document)
     (entry,) = document["synergy"]
     assert len(entry["effects"]) == 15
     assert [name.count("×") for name in entry["effects"]] == [0] * 4 + [1] * 6 + [2] * 4 + [3]
@@ -243,7 +245,7 @@ def test_recorded_c262_gives_the_published_interactions(archive, tmp_path, capfd
     capfd.readouterr()
     with open_catalog(store) as catalog:
         document = synergy(catalog).to_json()
-    jsonschema.validate(document, SCHEMA)
+    SCHEMA.validate(document)
     (entry,) = document["synergy"]
     assert entry["effects"] == {
         "energy_pooling": 0.0,
