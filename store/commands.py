@@ -53,6 +53,8 @@ def ls(arguments: argparse.Namespace) -> int:
         everybody = catalog.select(running=True)
     runs = listing.ordered(runs, arguments.sort).select(names)
     _mention_unpublished(arguments.store)
+    if everybody and not runs.num_rows:
+        note(f"no run of store {arguments.store} is selected; it holds {len(everybody)}")
     format_ = output.format_of(arguments.format, arguments.out)
     if format_ == "table" and arguments.columns is None and not arguments.out:
         if runs.num_rows:

@@ -32,7 +32,7 @@ def bring(paths: Sequence[Path], root: Path, wanted: Wanted, note: Callable[[str
     """Bring files and directories in; one that is refused does not stop the others.
 
     Of a directory every run of a store and every file of a known form is taken, and what is left is said: that
-    alone is no failure.
+    alone is no failure, but a directory that brings no run is one.
     """
     ids: list[str] = []
     whole = True
@@ -72,6 +72,11 @@ def _tree(place: Path, root: Path, wanted: Wanted, note: Callable[[str], None]) 
             left.append(sentence(error))
     for reason in left[:NAMED_LEFT]:
         note(f"left out: {reason}")
+    if not runs and len(left) == len(files):
+        found = f"none of its {len(files)} files is" if files else "no file in it is"
+        raise ValueError(
+            f"{place} brings no run: {found} a result file, a table of cycles or a run of a store"
+        )
     if left:
         note(f"{place}: {len(files) - len(left)} of {len(files)} files were taken, {len(left)} left out")
     return ids

@@ -103,7 +103,10 @@ def _filter(connection: Connection, predicates: Sequence[str]) -> set[str]:
         try:
             relation = relation.filter(text)
         except duckdb.Error as error:
-            raise Refused(f"--where {text!r}: {sentence(error)}") from error
+            said = sentence(error)
+            if said.startswith("Catalog Error: Table"):
+                said = "a predicate sees the columns of runs alone; ask `sql` for the rest"
+            raise Refused(f"--where {text!r}: {said}") from error
     try:
         return {row[0] for row in relation.project("run_id").fetchall()}
     except duckdb.Error as error:

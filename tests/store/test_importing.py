@@ -230,3 +230,14 @@ def test_several_runs_do_not_go_into_what_is_named_as_one_file(store: Path, tmp_
     assert (code, len(err.splitlines())) == (2, 1)
     assert "name a directory with --out" in err
     assert not out.exists()
+
+
+def test_a_directory_that_brings_no_run_is_an_error(run: Run, tmp_path: Path) -> None:
+    empty, foreign = tmp_path / "empty", tmp_path / "foreign"
+    for place in (empty, foreign):
+        place.mkdir()
+    (foreign / "notes.txt").write_text("nothing")
+    for place, found in ((empty, "no file in it is"), (foreign, "none of its 1 files is")):
+        code, out, err = run("import", place, "--store", tmp_path / "new")
+        assert (code, out) == (2, "")
+        assert f"{place} brings no run: {found} a result file" in err

@@ -217,3 +217,11 @@ def test_a_memory_limit_ends_a_query_in_one_sentence(store: Path, run: Run) -> N
         "the query takes more than its memory of 95.3 MiB; ask for less, or raise --memory-limit"
     )
     assert run("sql", greedy, "--memory-limit", "lots", "--store", store)[0] == 2
+
+
+def test_a_predicate_over_another_table_is_told_what_it_sees(tmp_path, make_run, capsys):
+    make_run(tmp_path)
+    assert main(["ls", "--store", str(tmp_path), "--where", "run_id in (select run_id from cycles)"]) == 2
+    assert "sees the columns of runs alone" in capsys.readouterr().err
+    assert main(["ls", "--store", str(tmp_path), "--where", "false"]) == 0
+    assert "no run of store" in capsys.readouterr().err
