@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import cache
 
 import pytest
 
@@ -23,29 +24,36 @@ def _hydra():
         yield
 
 
+@cache
+def swept(*words):
+    """Return a sweep, one job of each of its configurations, and how many there are: a job takes 0.1 s to compose."""
+    sweep = expand(words, multirun=False)
+    alike = Counter(tuple(word for word in job if "replicate=" not in word) for job in sweep.jobs)
+    return sweep, composed_jobs(list(alike)), list(alike.values())
+
+
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_composes_to_jobs_that_json_can_hold(experiment):
-    sweep = expand([f"experiment={experiment}", "replicate=0"], multirun=False)
+    sweep, jobs, _ = swept(f"experiment={experiment}")
     assert sweep.lead["question"]
-    for job in composed_jobs(sweep.jobs):
+    for job in jobs:
         written = record(job, run_id="r", environment={}, concurrent_runs=0, sweep_id=None, sweep_index=None)
         assert json.loads(json.dumps(written, allow_nan=False)) == written
         assert job.config["question"]
         assert job.experiment == experiment or sweep.lead["parts"]
 
 
-def planned_s(sweep):
-    """Plan each configuration once: to compose a job takes 0.2 s, and replicates are alike."""
-    alike = Counter(tuple(word for word in job if "replicate=" not in word) for job in sweep.jobs)
-    return sum(n * composed_jobs([words])[0].planned_s for words, n in alike.items())
+def planned_s(jobs, counts):
+    return sum(n * job.planned_s for job, n in zip(jobs, counts, strict=True))
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_what_takes_hours_names_a_size_that_ends_in_minutes(experiment):
-    sweep = expand([f"experiment={experiment}"], multirun=False)
-    planned = planned_s(sweep)
+    sweep, *jobs = swept(f"experiment={experiment}")
+    planned = planned_s(*jobs)
     if planned > CONFIRM_ABOVE_S:
-        planned = planned_s(expand([f"experiment={experiment}", *sweep.lead["scaled"]], multirun=False))
+        _, *scaled = swept(f"experiment={experiment}", *sweep.lead["scaled"])
+        planned = planned_s(*scaled)
     assert planned < 600
 
 

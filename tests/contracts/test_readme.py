@@ -25,9 +25,9 @@ def block(containing):
     return next(text for _, text in BLOCKS if containing in text)
 
 
-def test_the_script_of_ten_lines_compares_two_experiments(finished):
-    for line in block("name=before").strip().splitlines():
-        code, out, err = finished(*words(line), "progress=false")
+def test_the_script_of_ten_lines_compares_two_experiments(done, finished):
+    for line, run in zip(block("name=before").strip().splitlines(), (finished, done), strict=True):
+        code, out, err = run(*words(line), "progress=false")
         assert code == 0, err
         assert all(f"h{number}" in out for number in range(1, 6))
     script = block("from stats import compare, judge")
@@ -35,34 +35,36 @@ def test_the_script_of_ten_lines_compares_two_experiments(finished):
     code, out, err = finished("-c", script)
     assert code == 0, err
     assert "sampling" in out or "off-CPU" in out
-    for line in block("python -m store ls").strip().splitlines():
-        code, out, err = finished(*words(line))
+    for line, run in zip(
+        block("python -m store ls").strip().splitlines(), (finished, done, done), strict=True
+    ):
+        code, out, err = run(*words(line))
         assert code == 0, err
         assert out.strip()
     gate = re.search(r"`(python -m stats compare .*?)`", README).group(1)
     assert finished(*words(gate))[0] == 0
-    assert finished(*words(gate.replace("speedup<2", "speedup<1e9")))[0] == 1
+    assert done(*words(gate.replace("speedup<2", "speedup<1e9")))[0] == 1
 
 
-def test_a_loop_of_ones_own_is_tracked_and_judged(finished, tmp_path):
+def test_a_loop_of_ones_own_is_tracked_and_judged(done, finished):
     script = block("from probes import track").replace("12_000", "200")
     script = f"def simulate(cycle):\n    sum(range(2000))\n\n{script}"
     code, _, err = finished("-c", script)
     assert code == 0, err
-    code, out, err = finished("-m", "stats", "verdict", "--where", "experiment='mine'")
+    code, out, err = done("-m", "stats", "verdict", "--where", "experiment='mine'")
     assert code == 0, err
     assert all(f"h{number}" in out for number in range(1, 6))
 
 
-def test_the_recorded_file_gives_the_published_synergy(finished, archive):
+def test_the_recorded_file_gives_the_published_synergy(done, archive):
     file = archive / "cycle255_h1h2_lightweight_results.json"
     store = ("--store", "imported")
-    assert finished("-m", "store", "import", str(file), *store)[0] == 0
-    code, out, err = finished("-m", "stats", "synergy", "--where", "experiment='c255'", *store)
+    assert done("-m", "store", "import", str(file), *store)[0] == 0
+    code, out, err = done("-m", "stats", "synergy", "--where", "experiment='c255'", *store)
     assert code == 0, err
     assert "-85.684" in out
     assert "ANTAGONISTIC" in out
-    code, out, err = finished(
+    code, out, err = done(
         "-m", "stats", "verdict", "--where", "experiment='c255'", "--format", "json", *store
     )
     assert code == 0, err
