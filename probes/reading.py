@@ -25,14 +25,14 @@ class TooDear(ValueError):  # noqa: N818 - reads as the sentence it is
 class Reader:
     """A probe, its stream and its pace."""
 
-    __slots__ = ("_cpu_ns", "_probe", "_stream", "_timed_ns", "at_asked", "name", "note", "pace")
+    __slots__ = ("_cpu_ns", "_probe", "_stream", "_timed_ns", "at_asked", "baseline_ns", "name", "note", "pace")
 
     def __init__(self, name: str, probe: Probe, stream: Stream, *, first_cycle: int = 0) -> None:
         self.name, self._probe, self._stream = name, probe, stream
         self.pace = Pace(probe.every_cycles, probe.every_s, first_cycle=first_cycle)
         self.note: str | None = None
         self.at_asked: float | None = None
-        self._timed_ns = self._cpu_ns = 0
+        self._timed_ns = self._cpu_ns = self.baseline_ns = 0
 
     def read(self, position: int, cycle: int, origin_ns: int, clock_ns: int) -> int:
         """Take a reading, write its row, and return what both cost."""
@@ -46,6 +46,8 @@ class Reader:
         if timed:
             self._cpu_ns += time.thread_time_ns() - cpu_ns
             self._timed_ns += cost_ns
+        if cycle < 0:  # in no cycle, so in no probe_ns
+            self.baseline_ns = cost_ns
         self.pace.spent(cycle, clock_ns, cost_ns)
         return cost_ns
 
@@ -83,6 +85,7 @@ class Reader:
         return {
             "reads": self.pace.reads,
             "ns": self.pace.ns,
+            "baseline_ns": self.baseline_ns,
             "cpu_ns": round(self.pace.ns * self._cpu_ns / self._timed_ns) if self._timed_ns else None,
             "bytes": self._stream.rows * self._stream.record_bytes,
             "asked": self.pace.asked(),

@@ -113,6 +113,7 @@ def test_the_baseline_is_cycle_minus_one_and_in_no_cycle(spool, read_rows):
     assert end["observer"]["level"] == {
         "reads": 3,
         "ns": end["observer"]["level"]["ns"],
+        "baseline_ns": end["observer"]["level"]["baseline_ns"],
         "cpu_ns": end["observer"]["level"]["cpu_ns"],
         "bytes": 3 * 6 * 8,
         "asked": {"every_cycles": 4},
