@@ -42,7 +42,7 @@ def test_a_synthetic_store_is_a_store(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "plan",
     [
-        concurrency.Plan(writers=2, readers=1, for_s=0.7),
+        concurrency.Plan(writers=2, readers=1, for_s=0.4),
         pytest.param(concurrency.Plan(for_s=8), marks=pytest.mark.slow),
     ],
     ids=["short", "long"],

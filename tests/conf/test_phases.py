@@ -87,8 +87,10 @@ def test_phase2_reads_every_probe_that_is_not_opt_in():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        pytest.param(["experiment=phase1b"], ["522 h", "confirm=true", *SCALED], id="hours"),
-        pytest.param(["experiment=phase2"], ["confirm=true", "replicate=0,1,2"], id="hours-of-probes"),
+        pytest.param(["experiment=phase1b", "replicate=0,1"], ["348 h", "confirm=true", *SCALED], id="hours"),
+        pytest.param(
+            ["experiment=phase2", "replicate=0"], ["confirm=true", "replicate=0"], id="hours-of-probes"
+        ),
         pytest.param(["experiment=phase1b", "optimization=cached"], ["optimization"], id="what-parts-set"),
         pytest.param(["experiment=phase1b", "name=x"], ["name", "phase1b"], id="name-of-parts"),
         pytest.param(["experiment=phase1b", "sed=1"], ["sed", "seed"], id="typo"),
@@ -101,11 +103,12 @@ def test_phase2_reads_every_probe_that_is_not_opt_in():
         pytest.param(["experiment=phase1a", "where=nonsense"], ["nonsense"], id="predicate"),
     ],
 )
-def test_a_phase_that_cannot_be_run_says_why(arguments, words, tmp_path, capsys):
-    root = tmp_path / "store"
+def test_a_phase_that_cannot_be_run_says_why(arguments, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    root = tmp_path / "data"
     if "where=nonsense" in arguments:
         root.mkdir()
-    assert main([*arguments, f"store.root={root}"]) == 2
+    assert main(arguments) == 2
     refused = capsys.readouterr()
     assert refused.out == ""
     assert "Traceback" not in refused.err

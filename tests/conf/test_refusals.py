@@ -76,9 +76,21 @@ REFUSED = {
     "expected-nonsense": (["+expected.h1=MAYBE"], ["MAYBE"]),
 }
 
+# Second examples of a refusal: the same check, reached through another group or another list.
+SECOND = {
+    *("unknown-nested-key-behind-plus", "unknown-mechanism-option", "unknown-optimization-option"),
+    *("unknown-store-key-behind-plus", "unknown-leaf", "null-among-experiments", "removed-single-group"),
+    *("leaf-of-probes-is-null", "empty-interval", "glob-of-nothing", "wrong-type-in-leaf"),
+}
+CASES = [
+    pytest.param(*case, id=name, marks=[pytest.mark.slow] if name in SECOND else [])
+    for name, case in REFUSED.items()
+]
 
-@pytest.mark.parametrize(("arguments", "words"), REFUSED.values(), ids=REFUSED.keys())
+
+@pytest.mark.parametrize(("arguments", "words"), CASES)
 def test_a_mistake_is_one_sentence_and_exit_2(arguments, words, tmp_path, capsys):
+    """By default the first example of each refusal."""
     chosen = [] if any(word.startswith("experiment=") for word in arguments) else ["experiment=smoke"]
     assert main([*chosen, *arguments, f"store.root={tmp_path / 'store'}"]) == 2
     printed = capsys.readouterr()
