@@ -143,7 +143,7 @@ def judge(
     criteria, limits = _criteria(profile, variant, by), _limits(variant, thresholds or {})
     choice = Choice(**options)
     ids = choice.ids(catalog, where)
-    mixed = [] if by else [*alike(catalog, ids, across=choice.across), *pooled(catalog, ids)]
+    unlike = [] if by else [*alike(catalog, ids, across=choice.across), *pooled(catalog, ids)]
     evidence = _gather(catalog, ids, criteria, limits)
     units = [evidence.records] if by is None else [[record] for record in evidence.records]
     found = [
@@ -154,7 +154,11 @@ def judge(
             runs=tuple(record.run_id for record in records),
             verdicts=tuple(_entry(name, evidence, records, limits[name]) for name in criteria),
             level=_level(evidence, records),
-            notes=(*mixed, *_notes(evidence, records, limits if variant == PROTOCOL else {})),
+            notes=(
+                *remarks.mixed(records),
+                *unlike,
+                *_notes(evidence, records, limits if variant == PROTOCOL else {}),
+            ),
         )
         for records in units
     ]
@@ -229,9 +233,7 @@ def _gather(
 
 def _level(evidence: _Evidence, records: Sequence[Record]) -> Level:
     totals = _totals(evidence, records)
-    return accounts.level(
-        list(totals.values()), dearest=observer.dearest(observer.costs(evidence.observers, totals))
-    )
+    return accounts.level(list(totals.values()), dearest=observer.dearest(evidence.observers, totals))
 
 
 def _totals(evidence: _Evidence, records: Sequence[Record]) -> dict[str, Row]:
@@ -242,8 +244,15 @@ def _notes(evidence: _Evidence, records: Sequence[Record], limits: Limits) -> tu
     """Return what limits the verdicts, and what else the study says; other versions declare no thresholds."""
     ids = [record.run_id for record in records]
     said = asides.notes(evidence.asides, ids)
-    ours = observer.notes(observer.costs(evidence.observers, _totals(evidence, records)))
-    return (*ours, *remarks.notes(records, limits), *said, *evidence.sanity.notes(ids))
+    totals = _totals(evidence, records)
+    ours = observer.notes(evidence.observers, totals)
+    return (
+        *remarks.waiting(totals.values()),
+        *ours,
+        *remarks.notes(records, limits),
+        *said,
+        *evidence.sanity.notes(ids),
+    )
 
 
 def _entry(name: str, evidence: _Evidence, records: Sequence[Record], limits: Mapping[str, float]) -> Entry:

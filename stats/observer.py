@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 LIMIT = 0.01
-"""Share of the run from which a probe is named."""
+"""Share of the run from which a probe, or the recorder itself, is named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What one probe took of some runs: of their cycles' wall time, of its own, and as it was asked for."""
+    """What one probe took of some runs: of their cycles' wall time, of its own, and as it was asked for.
+
+    ``as_asked`` and ``rates`` are of one run, in which it would have taken most.
+    """
 
     probe: str
     share: float
@@ -20,6 +23,7 @@ class Cost:
     blocked: float | None
     as_asked: float | None
     rates: tuple[str, str]
+    n_runs: int
 
     @property
     def sentence(self) -> str:
@@ -30,7 +34,8 @@ class Cost:
         text = f"probe {self.probe} takes {100 * self.share:.2g} % of the run ({each})"
         if self.as_asked is not None:
             asked, in_effect = self.rates
-            text += f"; at {asked} it took {100 * self.as_asked:.2g} %, so it was lowered to {in_effect}"
+            of = f" of one of {self.n_runs} runs" if self.n_runs > 1 else ""
+            text += f"; at {asked} it took {100 * self.as_asked:.2g} %{of}, so it was lowered to {in_effect}"
         return text
 
 
@@ -58,14 +63,39 @@ def costs(observers: Mapping[str, Ledger], totals: Mapping[str, Row]) -> list[Co
     return sorted(named, key=lambda cost: -max(cost.share, cost.as_asked or 0.0))
 
 
-def notes(found: Sequence[Cost]) -> list[str]:
-    """Return one sentence a probe."""
-    return [cost.sentence for cost in found]
+def notes(observers: Mapping[str, Ledger], totals: Mapping[str, Row]) -> list[str]:
+    """Return one sentence a probe, and one that says what adds up."""
+    return [*(cost.sentence for cost in costs(observers, totals)), *_parts(observers, totals)]
 
 
-def dearest(found: Sequence[Cost]) -> str | None:
-    """Return what to say of the dearest probe where our probes are the largest account."""
-    return found[0].sentence if found else None
+def dearest(observers: Mapping[str, Ledger], totals: Mapping[str, Row]) -> str | None:
+    """Return what to say where our probes are the largest account: of the dearest probe, and what adds up."""
+    first = [cost.sentence for cost in costs(observers, totals)[:1]]
+    return "; ".join([*first, *_parts(observers, totals)]) or None
+
+
+def _parts(observers: Mapping[str, Ledger], totals: Mapping[str, Row]) -> list[str]:
+    """Return what adds up to the account of our probes, and the recorder's cost beside it, where that is ``LIMIT``.
+
+    The readings are the account less the windows and segments: of those before cycle 0 older runs do not tell.
+    """
+    found = [(totals[run_id], observers[run_id]) for run_id in totals.keys() & observers.keys()]
+    told = [(row, ledger) for row, ledger in found if row["wall"] and row["probe"] and "spool" in ledger]
+    wall, ours = (sum(row[key] for row, _ in told) for key in ("wall", "probe"))
+    rows, ends = (sum(ledger[name].get("ns") or 0 for _, ledger in told) for name in ("spool", "accounts"))
+    if not wall or max(ours, ends) < LIMIT * wall:
+        return []
+    rows = min(rows, ours)  # the last window is in no cycle
+    said = [_share(share, wall) for share in (ours, ours - rows, rows, ends)]
+    sentence = (
+        f"our probes' {said[0]} = {said[1]} readings + {said[2]} the recorder's windows and segments; beside them the "
+        f"end of each cycle, its clocks and its row, takes {said[3]}"
+    )
+    return [sentence]
+
+
+def _share(ns: int, wall: int) -> str:
+    return f"{100 * ns / wall:.2g} %"
 
 
 def _probes(observer: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -76,17 +106,19 @@ def _probes(observer: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
 
 
 def _cost(name: str, entries: Sequence[Mapping[str, Any]], wall: int) -> Cost:
-    ns = sum(entry.get("ns") or 0 for entry in entries)
+    dearest = max(entries, key=lambda entry: entry.get("share_as_asked") or 0.0)
+    ns = sum((entry.get("ns") or 0) - entry.get("baseline_ns", 0) for entry in entries)
+    reads = sum(entry["reads"] - ("baseline_ns" in entry) for entry in entries)
     timed = [entry for entry in entries if entry.get("cpu_ns") is not None]
     timed_ns = sum(entry["ns"] for entry in timed)
-    asked = [entry["share_as_asked"] for entry in entries if entry.get("share_as_asked") is not None]
     return Cost(
         probe=name,
         share=ns / wall,
-        reading_ns=ns / sum(entry["reads"] for entry in entries),
+        reading_ns=ns / max(reads, 1),
         blocked=1 - sum(entry["cpu_ns"] for entry in timed) / timed_ns if timed_ns else None,
-        as_asked=max(asked, default=None),
-        rates=(_rate(entries[0].get("asked")), _rate(entries[0].get("in_effect"))),
+        as_asked=dearest.get("share_as_asked"),
+        rates=(_rate(dearest.get("asked")), _rate(dearest.get("in_effect"))),
+        n_runs=len(entries),
     )
 
 

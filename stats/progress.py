@@ -50,9 +50,9 @@ listed as (
     union all
     select
         'windows', run_id, last_cycle, t_ns, last_cycle + 1,
-        sum(process_cpu_ns) over (partition by run_id order by t_ns) / 1e9, false
+        sum(coalesce(cpu_ns, process_cpu_ns)) over (partition by run_id order by t_ns) / 1e9, false
     from windows
-    where last_cycle is not null and $clock = 'cpu' and process_cpu_ns is not null
+    where last_cycle is not null and $clock = 'cpu' and coalesce(cpu_ns, process_cpu_ns) is not null
     union all
     select
         'conditions', run_id, position, null, sum(condition_cycles) over so_far,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 # under slow noise (AR .99) H2 is right by chance in .20 of the runs at 3,000 and in .02 at 12,000.  Nothing is
 # known below.
 CALIBRATED_CYCLES = 3000
+
+QUEUED = 0.1
+"""Share of the time spent waiting for a CPU from which wall times say little."""
 
 # The experiments for which the study says what it expects, its phases and its variants of C255 and C256 included.
 STUDY = frozenset(
@@ -76,7 +79,7 @@ def notes(records: Sequence[Record], limits: Mapping[str, Mapping[str, float]]) 
     """Return what limits the verdicts on these runs, judged by the thresholds ``limits``."""
     if not records:
         return ("no run is selected",)
-    said = [_short(records), *_statuses(records), *_mixed(records), *_other_thresholds(records, limits)]
+    said = [_short(records), *_statuses(records), *_other_thresholds(records, limits)]
     return tuple(note for note in said if note)
 
 
@@ -101,7 +104,17 @@ def _statuses(records: Sequence[Record]) -> list[str]:
     return [f"{_of(runs, records)} {meanings[status]}" for status, runs in found.items() if runs]
 
 
-def _mixed(records: Sequence[Record]) -> list[str]:
+def waiting(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Say where the machine was so busy that wall times hide what the code did; ``rows`` as of ``accounts.read``."""
+    read = [row for row in rows if row["runq_wall"]]
+    share = sum(row["runq"] for row in read) / sum(row["runq_wall"] for row in read) if read else 0.0
+    if share < QUEUED:
+        return []
+    how = "wall times say little; `stats timeline --clock cpu` judges the CPU time"
+    return [f"waiting for a CPU is {100 * share:.0f} % of the time: {how}"]
+
+
+def mixed(records: Sequence[Record]) -> list[str]:
     """Say where one verdict is asked of runs that were made to differ."""
     said = []
     for name, values in (

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Unpack
 
-from stats import phases, plots, progress
+from stats import accounts, phases, plots, progress, remarks
 from stats.comparable import alike
 from stats.hypotheses.finding import FEWEST
 from stats.kernels import rates
@@ -176,8 +176,10 @@ def timeline(
         if row["run_id"] in found
     )
     silent = [row["experiment"] for row in records if row["run_id"] not in found]
+    walled = any(entry.series.clock == "wall" for entry in entries)
     said = (
         *mixed,
+        *(remarks.waiting(accounts.read(catalog, ids).values()) if walled else ()),
         *_notes(entries, silent, expected_s, until_s),
         *_claims(catalog, entries),
         *sanity.notes(catalog, ids),

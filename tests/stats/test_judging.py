@@ -143,7 +143,16 @@ def test_different_expectations_are_none(tmp_path, growing):
     growing(0.02, experiment="mine")
     judgement = judged(tmp_path)
     assert entry(judgement)["expected"] is None
-    assert "the selection mixes experiments (c256, mine)" in judgement.notes
+    assert judgement.notes[0] == "the selection mixes experiments (c256, mine)"
+
+
+@pytest.mark.parametrize(("runq", "said"), [(99, False), (100, True)], ids=["quiet", "busy"])
+def test_a_busy_machine_is_said_once_from_a_tenth_of_the_time_on(tmp_path, make_run, runq, said):
+    cycles = {"wall_ns": [1000] * N, "cpu_ns": [1000 - runq] * N, "runq_ns": [runq] * N}
+    for _ in range(2):
+        make_run(tmp_path, cycles=cycles)
+    found = [note for note in judged(tmp_path).notes if "waiting for a CPU is 10 % of the time" in note]
+    assert len(found) == said
 
 
 @pytest.mark.parametrize(

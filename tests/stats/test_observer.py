@@ -105,4 +105,29 @@ def test_the_dearest_probe_stands_first():
     totals = {"r": {"wall": 10_000_000, "probe": 1}}
     found = observer.costs({"r": {"a": entry(2_000_000), "b": entry(4_000_000)}}, totals)
     assert [cost.probe for cost in found] == ["b", "a"]
-    assert observer.dearest(found) == "probe b takes 40 % of the run (2 ms a reading, 90% of it not on a CPU)"
+    said = "probe b takes 40 % of the run (2 ms a reading, 90% of it not on a CPU)"
+    assert observer.dearest({"r": {"a": entry(2_000_000), "b": entry(4_000_000)}}, totals) == said
+
+
+def test_of_runs_that_lowered_a_probe_differently_the_dearest_is_told_with_its_own_rates():
+    def lowered(share, to):
+        return {"reads": 2, "ns": 9, "asked": {"every_cycles": 1}, "in_effect": {"every_cycles": to}} | share
+
+    totals = {name: {"wall": 1000, "probe": 9} for name in "ab"}
+    ledgers = {"a": {"m": lowered({}, 1)}, "b": {"m": lowered({"share_as_asked": 0.41}, 60)}}
+    (note,) = observer.notes(ledgers, totals)
+    assert note.endswith(
+        "at every_cycles=1 it took 41 % of one of 2 runs, so it was lowered to every_cycles=60"
+    )
+
+
+def test_the_parts_of_our_account_add_up():
+    rate = {"every_cycles": 1}
+    memory = {"reads": 3, "ns": 350, "baseline_ns": 150, "asked": rate, "in_effect": rate}
+    ledger = {"memory": memory, "accounts": {"ns": 30}, "spool": {"ns": 610}, "loop": {"ns": 840}}
+    named, parts = observer.notes({"r": ledger}, {"r": {"wall": 1000, "probe": 810}})
+    assert named.startswith("probe memory takes 20 % of the run (0.0001 ms a reading)")
+    assert parts.startswith(
+        "our probes' 81 % = 20 % readings + 61 % the recorder's windows and segments; beside them"
+    )
+    assert parts.endswith("the end of each cycle, its clocks and its row, takes 3 %")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from stats.report import timeline_rows, timeline_table
 from store import open_catalog, raw
 from store.maintenance import refresh
 
+SCHEMA = json.loads((Path(__file__).parents[1] / "contracts" / "timeline.schema.json").read_text())
 READINGS = "ps_readings_c255_c256_c257.csv"
 EXPECTED_S, FINE_UNTIL_S = 20.1 * 3600, 27.2 * 3600
 
@@ -31,7 +34,9 @@ def recorded(archive, tmp_path_factory):
 def laid_out(tmp_path):
     def lay_out(**options):
         with open_catalog(tmp_path) as catalog:
-            return timeline(catalog, **options).to_json()
+            document = timeline(catalog, **options).to_json()
+        jsonschema.validate(document, SCHEMA)
+        return document
 
     return lay_out
 
@@ -39,6 +44,7 @@ def laid_out(tmp_path):
 @cache
 def of_c256(catalog, **options):
     found = timeline(catalog, where="experiment='c256'", expected_s=EXPECTED_S, **options).to_json()
+    jsonschema.validate(found, SCHEMA)
     [entry] = found["timelines"]
     return entry, found["notes"]
 
@@ -179,6 +185,50 @@ def test_until_cuts_what_lies_later(tmp_path, make_run, laid_out):
     make_run(tmp_path, cycles={"wall_ns": [10**9] * 30})
     [entry] = laid_out(until_s=20.5)["timelines"]
     assert (entry["n"], entry["elapsed_s"]) == (20, 20.0)
+
+
+def crowded(rng, n=2000):
+    """Cycles whose CPU time rises by half over the run, in wall times that are mostly waiting for a CPU."""
+    cpu = (1e5 * (1 + 0.5 * np.arange(n) / n)).astype(int)
+    runq = rng.gamma(0.2, 1e6, n).astype(int)
+    return {"wall_ns": (cpu + runq).tolist(), "cpu_ns": cpu.tolist(), "runq_ns": runq.tolist()}
+
+
+def in_windows(cycles, size=20):
+    """The same in light mode: cycles without a CPU clock, and windows of so many with one."""
+    cpu = np.reshape(cycles["cpu_ns"], (-1, size)).sum(axis=1)
+    end = np.cumsum(np.reshape(cycles["wall_ns"], (-1, size)).sum(axis=1))
+    last = [size * (k + 1) - 1 for k in range(len(cpu))]
+    windows = {
+        "condition": ["all"] * len(cpu),
+        "last_cycle": last,
+        "t_ns": end.tolist(),
+        "cpu_ns": cpu.tolist(),
+    }
+    return {name: y for name, y in cycles.items() if name != "cpu_ns"}, windows
+
+
+@pytest.mark.parametrize(
+    ("light", "source"), [(False, "cycles"), (True, "windows")], ids=["cycle by cycle", "light"]
+)
+def test_on_a_busy_machine_the_cpu_clock_shows_what_wall_times_hide(
+    tmp_path, make_run, laid_out, light, source
+):
+    cycles, windows = crowded(np.random.default_rng(1)), None
+    if light:
+        cycles, windows = in_windows(cycles)
+    make_run(tmp_path, cycles=cycles, windows=windows)
+    hidden, shown = laid_out(), laid_out(clock="cpu")
+    assert [entry["shape"] for entry in hidden["timelines"]] == ["line"]
+    [note] = [note for note in hidden["notes"] if note.startswith("waiting for a CPU is ")]
+    assert note.endswith(
+        "% of the time: wall times say little; `stats timeline --clock cpu` judges the CPU time"
+    )
+    assert not any(note.startswith("waiting") for note in shown["notes"])
+    [entry] = shown["timelines"]
+    assert (entry["source"], entry["shape"]) == (source, "upwards")
+    assert entry["change"]["value"] == pytest.approx(0.5 / 1.25, rel=0.05)
+    assert entry["elapsed_s"] == pytest.approx(0.25, rel=1e-3)
 
 
 def test_a_long_run_is_thinned_and_keeps_its_end(tmp_path, make_run, laid_out):
