@@ -11,9 +11,12 @@ from store import spending
 if TYPE_CHECKING:
     from store.catalog import Catalog
 
-# wall = cpu + runq + offcpu; the sub-accounts lie inside those three, so of equals the more specific one is named.
+# wall = cpu + runq + offcpu; the sub-accounts lie inside those three.
 CONTAINERS = {"cpu": "cpu", "runq": "run queue", "offcpu": "off-CPU"}
 INSIDE = {"sampling": "the workload's sampling calls", "gc": "garbage collection", "probe": "our probes"}
+
+NEARLY = 0.95
+"""Share of the largest account from which one inside it is named instead: it says more of the same time."""
 
 
 def read(catalog: Catalog, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
@@ -42,7 +45,7 @@ class Level:
 
 
 def level(rows: Sequence[Mapping[str, Any]], *, dearest: str | None = None) -> Level:
-    """Name the largest account of the cycles of several runs.
+    """Name the largest account of the cycles of several runs, or one inside it that holds nearly all of it.
 
     Parameters
     ----------
@@ -68,7 +71,10 @@ def level(rows: Sequence[Mapping[str, Any]], *, dearest: str | None = None) -> L
     if not shares:
         reason = "cycle times were recorded, but no accounts of where they went"
         return Level(account=None, share=None, detail=None, reason=reason)
-    largest = max(shares, key=lambda account: (shares[account], account in INSIDE))
+    inside = max((account for account in INSIDE if account in shares), key=shares.__getitem__, default=None)
+    largest = max(shares, key=shares.__getitem__)
+    if inside is not None and shares[inside] >= NEARLY * shares[largest]:
+        largest = inside
     return Level(
         account=largest,
         share=shares[largest],

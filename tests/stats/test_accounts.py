@@ -36,9 +36,16 @@ def test_a_run_that_sleeps_in_its_sampling_calls_is_named_so():
         ({"cpu": 90, "runq": 5, "offcpu": 5, "gc": 20, "probe": 0, "sampling": 10}, "cpu"),
         ({"cpu": 10, "runq": 80, "offcpu": 10, "gc": 0, "probe": 0, "sampling": 0}, "runq"),
         ({"cpu": 50, "runq": 0, "offcpu": 50, "gc": 50, "probe": 0, "sampling": 0}, "gc"),
+        ({"cpu": 100, "runq": 0, "offcpu": 0, "gc": 0, "probe": 97, "sampling": 0}, "probe"),
         ({"cpu": 101, "runq": 0, "offcpu": -1, "gc": 0, "probe": 0, "sampling": 0}, "cpu"),
     ],
-    ids=["computing", "waiting for a CPU", "a tie goes to the inner account", "a negative residual"],
+    ids=[
+        "computing",
+        "waiting for a CPU",
+        "a tie goes to the inner account",
+        "nearly all of it",
+        "a negative residual",
+    ],
 )
 def test_the_largest_share_is_named(accounts, largest):
     found = level([row(100, **accounts)])
