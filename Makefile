@@ -4,6 +4,7 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(she
 BIN := .venv/bin
 READY := .venv/.ready
 BENCH := .venv-bench
+PACKAGES := benchmarks conf nrm probes stats store workloads
 
 .PHONY: setup install demo test lint check verify reproduce bench clean
 
@@ -22,7 +23,8 @@ install: setup      # `driftlab` and everything it needs, in .venv
 demo: setup         # the main job: C256 scaled, two optimization modes, verdicts
 	$(BIN)/python run.py experiment=demo
 
-test: setup         # the default suite
+test: setup         # the default suite; its hundred processes need not compile the same modules each
+	@$(BIN)/python -m compileall -q $(PACKAGES)
 	$(BIN)/python -m pytest
 
 lint: setup         # style, types, direction of imports
