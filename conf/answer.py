@@ -36,8 +36,15 @@ def changed(label: str, comparison: Mapping[str, Any]) -> str:
 
 def together(name: str, entries: Sequence[Mapping[str, Any]]) -> str:
     """Say what the factors of ``name`` do together beyond what they do apart, in each mode."""
-    found = dict.fromkeys(f"{number(entry['synergy'])}, {entry['classification']}" for entry in entries)
-    return f"the factors of {name} together change {entries[0]['outcome']} by {' or '.join(found)}, beyond their sum"
+    return f"the factors of {name} {' or '.join(dict.fromkeys(map(_beyond, entries)))}"
+
+
+def _beyond(entry: Mapping[str, Any]) -> str:
+    outcome, beyond, kind = entry["outcome"], entry["synergy"], entry["classification"]
+    if kind == "ADDITIVE":
+        return f"add up: synergy {number(beyond)} in {outcome}"
+    side = "above" if beyond > 0 else "below"
+    return f"together bring {outcome} {number(abs(beyond))} {side} the sum of their effects ({kind.lower()})"
 
 
 def _calls(reduction: float | None) -> str:

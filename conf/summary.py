@@ -17,6 +17,9 @@ from store.catalog import Catalog
 DETAILED = 8
 """Configurations whose verdicts are printed."""
 
+UNASKED = ("excess_reduction",)
+"""Quantities that need what no configuration declares: an expected duration."""
+
 EXPECTED = (
     "expected is what the study foresaw at full size; found is what these runs show at the size they had"
 )
@@ -91,7 +94,7 @@ def write(
         out.write("No run recorded a cycle; there is nothing to judge.\n")
         return
     twice = repeated(groups, catalog.runs().to_pylist())
-    section(out, "Where the time went", _times(catalog, groups, twice))
+    out.write(_titled("Where the time went", _times(catalog, groups, twice)))
     levels = _verdicts(out, catalog, groups)
     found = [] if contrasts else _comparisons(out, catalog, groups, levels)
     together = _synergies(out, catalog, groups)
@@ -109,8 +112,12 @@ def write(
 
 
 def section(out: TextIO, title: str, text: str) -> None:
-    """Write one part of a summary under its title."""
-    out.write(f"\n{title}\n{'-' * len(title)}\n{text.rstrip()}\n")
+    """Write a further part of a summary under its title."""
+    out.write(f"\n{_titled(title, text)}")
+
+
+def _titled(title: str, text: str) -> str:
+    return f"{title}\n{'-' * len(title)}\n{text.rstrip()}\n"
 
 
 def _times(catalog: Catalog, groups: Sequence[Group], twice: int) -> str:
@@ -160,7 +167,7 @@ def _comparisons(
     for a, b in pairs(groups):
         one, other = (hints.selecting(catalog, [group], group.whole) for group in (a, b))
         found = compare(catalog, a=one, b=other, runs=[*a.whole, *b.whole])
-        section(out, f"{a.name}: {a.mode} (A) against {b.mode} (B)", comparison_table(found))
+        section(out, f"{a.name}: {a.mode} (A) against {b.mode} (B)", comparison_table(found, without=UNASKED))
         before = ", ".join([*a.variant, str(a.mode)])
         change = answer.changed(str(b.mode), found.to_json())
         said.append(f"{answer.spent(before, levels[a.label])}; {change}")

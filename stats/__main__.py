@@ -189,7 +189,10 @@ def _add_synergy(subcommands: Subcommands) -> None:
         subcommands, "synergy", commands.synergy, "is the effect of factors together more than their sum?"
     )
     parser.add_argument(
-        "--outcome", default="population_mean", metavar="COLUMN", help="numeric column of table conditions"
+        "--outcome",
+        default="population_mean",
+        metavar="COLUMN",
+        help="numeric column of table conditions (default: %(default)s)",
     )
 
 

@@ -130,9 +130,8 @@ def _positive(name: str, seconds: float | None) -> float | None:
 def _disjoint(a: Sequence[str], b: Sequence[str]) -> None:
     shared = sorted(set(a) & set(b))
     if shared:
-        raise ValueError(
-            f"{len(shared)} run(s) are in both A and B ({shared[0]}); make the predicates exclude each other"
-        )
+        runs = f"{len(shared)} runs are" if len(shared) > 1 else "1 run is"
+        raise ValueError(f"{runs} in both A and B ({shared[0]}); make the predicates exclude each other")
 
 
 def _alone(a: Selected, b: Selected) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from stats.published import (
@@ -35,19 +35,22 @@ ELIMINATION = (
     "if true, if false: what A's excess should do once sampling is cut, were the hypothesis its cause, or were it not",
     "outcome: by the side on which the whole 95 % interval of what was observed lies",
 )
+NEARLY = 0.9999999
+"""The share next to 1 that is shown as it is."""
 ANSWERS = {True: "yes", False: "no", None: "cannot be said"}
 
 
-def rows(document: Document) -> list[Row]:
-    """Return one row per quantity, its numbers with the digits that matter."""
+def rows(document: Document, without: Collection[str] = ()) -> list[Row]:
+    """Return one row per quantity, its numbers with the digits that matter; none for those ``without`` a value."""
     found = []
-    for name in MEANINGS:
-        quantity = document[name]
+    for name in _shown(document, without):
+        quantity, said = document[name], _reduction if name.endswith("_reduction") else number
+        bounds = [quantity["low"], quantity["high"]]
         found.append(
             {
                 "quantity": name,
-                "value": number(quantity["value"]),
-                "95_%_interval": between(quantity["low"], quantity["high"]),
+                "value": said(quantity["value"]),
+                "95_%_interval": "-" if None in bounds else f"[{', '.join(map(said, bounds))}]",
                 "p": number(quantity["p"], 2),
                 "runs": f"{quantity['n_a']}, {quantity['n_b']}",
                 "predicted": quantity.get("predicted"),
@@ -57,9 +60,10 @@ def rows(document: Document) -> list[Row]:
     return found
 
 
-def lines(document: Document) -> Iterator[str]:
+def lines(document: Document, without: Collection[str] = ()) -> Iterator[str]:
     """Yield what each quantity is, with what else was found of it."""
-    for name, meaning in MEANINGS.items():
+    for name in _shown(document, without):
+        meaning = MEANINGS[name]
         more = "; ".join(_MORE[name](document[name])) if name in _MORE else ""
         yield f"{name}: {meaning}{f'; {more}' if more else ''}"
     for side, other in (("a", "b"), ("b", "a")):
@@ -84,6 +88,16 @@ def verdict(joint: Mapping[str, bool | None]) -> Iterator[str]:
     yield "h2 and h3 together the cause, by the study's three published criteria:"
     for form, criterion in CRITERIA.items():
         yield f"  {form}: {ANSWERS[joint[form]]} ({criterion})"
+
+
+def _shown(document: Document, without: Collection[str]) -> list[str]:
+    return [name for name in MEANINGS if name not in without or document[name]["value"] is not None]
+
+
+def _reduction(value: float | None) -> str:
+    """Return a number of which only 1 itself is shown as 1: then nothing is left."""
+    shown = number(value)
+    return f"> {NEARLY}" if shown == "1" and value != 1 else shown
 
 
 def _t_test(found: Document) -> Iterator[str]:

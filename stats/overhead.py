@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from stats.kernels import two_sample
+from stats.kernels.two_sample import Group, Interval
 from stats.totals import Totals
 
 
@@ -17,8 +19,17 @@ def _side(totals: Totals, side: str, other: str) -> dict[str, Any] | None:
     group = totals.group("overhead", side)
     if group is None:
         return None
-    measured = two_sample.mean_interval(group)._asdict()
+    measured = _interval(group)._asdict()
     return {**measured, "n": group.n, "predicted": _predicted(totals, side, other)}
+
+
+def _interval(group: Group) -> Interval:
+    """Return the mean with bounds a factor apart, by the delta method on its logarithm: no overhead is below 0."""
+    found = two_sample.mean_interval(group)
+    if found.high is None or found.value <= 0:
+        return found
+    factor = math.exp((found.high - found.value) / found.value)
+    return Interval(found.value, found.value / factor, found.value * factor)
 
 
 def _predicted(totals: Totals, side: str, other: str) -> dict[str, Any] | None:

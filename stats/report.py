@@ -6,7 +6,7 @@ document.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from stats import accounts, legend
@@ -41,14 +41,19 @@ def verdict_table(judgement: Judged | Document, *, style: str = "table") -> str:
     return _text(found, style, [heading, rows], _level(found["level"]))
 
 
-def comparison_table(comparison: Judged | Document, *, style: str = "table") -> str:
-    """Return the quantities, the elimination table, the joint verdict in its three forms and the notes as text."""
+def comparison_table(
+    comparison: Judged | Document, *, style: str = "table", without: Collection[str] = ()
+) -> str:
+    """Return the quantities, the elimination table, the joint verdict in its three forms and the notes as text.
+
+    Quantities ``without`` are left out where they have no value.
+    """
     found = _document(comparison)
     a, b = (_selection(found[side]) for side in ("a", "b"))
     parts: list[str | Sequence[Row]] = [
         f"A = {a}\nB = {b}",
-        legend.rows(found),
-        _lines(legend.lines(found), style),
+        legend.rows(found, without),
+        _lines(legend.lines(found, without), style),
     ]
     if found["elimination"]:
         observed, rows = legend.elimination(found["elimination"])

@@ -77,7 +77,8 @@ def pick(
         only = f"selects no whole run, only {kinds}; select completed or imported ones"
         return Selected(texts, ()), [f"{_called(name, texts)} {only}"]
     notes = [
-        f"{name}: {n} {kind} run(s) left out, they are not whole" for kind, n in sorted(left_out.items())
+        f"{name}: {n} {kind} run{'s' * (n > 1)} left out, not being whole"
+        for kind, n in sorted(left_out.items())
     ]
     return Selected(texts, whole), notes
 
@@ -102,5 +103,5 @@ def _experiments(rows: Sequence[Mapping[str, str | None]]) -> str:
     counts = Counter(row["experiment"] or "unnamed" for row in rows)
     named = [f"{n} of {experiment}" for experiment, n in sorted(counts.items())]
     more = len(named) - SHOWN
-    listed = named if more <= 0 else [*named[:SHOWN], f"and of {more} more experiments"]
+    listed = named if more <= 0 else [*named[:SHOWN], f"and of {more} more experiment{'s' * (more > 1)}"]
     return f"{len(rows)} run{'s' * (len(rows) > 1)} ({', '.join(listed)})"

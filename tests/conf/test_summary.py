@@ -70,7 +70,9 @@ def text(demo):
 
 
 def test_the_answer_comes_last_and_the_time_of_a_run_beside_that_of_its_cycles(text):
+    assert text.startswith("Where the time went\n")
     assert "demo: unoptimized (A) against cached (B)" in text
+    assert "excess_reduction" not in text  # no configuration declares an expected duration
     assert text.index("demo, cached: verdicts") < text.index("demo, unoptimized: verdicts")
     question, said = text.rsplit("------\n", 1)[1].splitlines()
     assert question == "Does sampling once a cycle, instead of at every visit, take the waiting out of C256?"
@@ -116,6 +118,14 @@ def test_what_is_there_twice_and_what_ran_at_the_same_time_is_said(demo, make_ru
     assert all("--latest" in line for line in text.splitlines() if line.startswith("python -m"))
 
 
+@pytest.mark.parametrize("mode", ["cached", "lightweight", "unoptimized"])
+def test_what_smoke_says_of_its_size_holds_however_it_is_composed(mode):
+    (job,) = jobs("experiment=smoke", f"optimization={mode}", "cycles=7")
+    assert (
+        job.config["scaling"] == "Sized for a check, with 7 cycles a condition: its numbers decide nothing."
+    )
+
+
 def test_configurations_of_a_sweep_are_judged_apart(make_run, tmp_path):
     swept = jobs("experiment=smoke", "replicate=0,1", "probe=[memory],[garbage]", "-m")
     ids = [made(make_run, tmp_path, job, 10**6) for job in swept]
@@ -155,10 +165,26 @@ def test_a_change_is_said_in_a_sentence(speedup, said):
     assert answer.changed("b", {"speedup": found, "call_reduction": {"value": None}}) == f"b {said}"
 
 
-def test_what_factors_do_together_is_said_once_where_all_modes_agree():
-    entry = {"outcome": "population_mean", "synergy": -0.25, "classification": "ANTAGONISTIC"}
-    said = "the factors of c together change population_mean by -0.25, ANTAGONISTIC, beyond their sum"
-    assert answer.together("c", [entry, entry]) == said
+@pytest.mark.parametrize(
+    ("beyond", "kind", "said"),
+    [
+        (0.0, "ADDITIVE", "add up: synergy 0 in population_mean"),
+        (
+            -0.25,
+            "ANTAGONISTIC",
+            "together bring population_mean 0.25 below the sum of their effects (antagonistic)",
+        ),
+        (
+            0.5,
+            "SYNERGISTIC",
+            "together bring population_mean 0.5 above the sum of their effects (synergistic)",
+        ),
+    ],
+    ids=["additive", "antagonistic", "synergistic"],
+)
+def test_what_factors_do_together_is_said_once_where_all_modes_agree(beyond, kind, said):
+    entry = {"outcome": "population_mean", "synergy": beyond, "classification": kind}
+    assert answer.together("c", [entry, entry]) == f"the factors of c {said}"
 
 
 def test_a_part_of_the_accounts_is_not_shown_as_the_whole():
