@@ -31,6 +31,16 @@ WRONG = (
 )
 
 
+# What OmegaConf says of a value of the wrong type, and what helps.
+KINDS = {
+    "converted to Integer": "is no whole number; give one, as in {key}=3",
+    "converted to Float": "is no number; give one, as in {key}=0.5",
+    "not a valid bool": "is neither true nor false; give one of them, as in {key}=true",
+    "is not a ListConfig": "is no list; give one, as in {key}=[a,b]",
+    "is not Optional": "cannot be without a value; give one, or leave the key out",
+}
+
+
 class ConfigurationError(ValueError):
     """A command line or a configuration that cannot be run; the message is one sentence for its author."""
 
@@ -128,8 +138,17 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, AssertionError):
         return f"a hydra.* override cannot be used so ({first}); leave it out"
     if cause and first.startswith("Error merging override "):
-        return f"{first.removeprefix('Error merging override ')}: {cause}"
+        return _mistyped(first.removeprefix("Error merging override "), cause)
     return f"{first}: {cause}" if cause and cause not in first else first
+
+
+def _mistyped(word: str, cause: str) -> str:
+    """Say of which kind the value of a word should have been, with an example."""
+    key = word.partition("=")[0].lstrip("+")
+    for said, wanted in KINDS.items():
+        if said in cause:
+            return f"{word} {wanted.format(key=key)}"
+    return f"{word}: {cause}"
 
 
 def _known_keys(key: str) -> list[str]:

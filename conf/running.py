@@ -22,6 +22,9 @@ from conf.words import in_shell
 from store import open_catalog
 from store.commandline import guarded, muted, note
 from store.maintenance import refresh
+from store.selection import Parser
+
+Row = Mapping[str, Any]
 
 CONFIRM_ABOVE_S = 3600.0
 WIDTH = 100
@@ -42,11 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return guarded(lambda: _main(_parser(_epilog() if helping else None).parse_intermixed_args(words)))
 
 
-def _parser(epilog: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="run.py",
+def _parser(epilog: str | None) -> Parser:
+    parser = Parser(
+        prog=program("run"),
         description="Run what an experiment declares, keep it in the store, and judge it.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=epilog,
     )
     parser.add_argument(
@@ -127,8 +129,8 @@ def _announce(jobs: Sequence[Job], sweep: Sweep) -> None:
     for name in dict.fromkeys(job.experiment for job in jobs):
         of = [job for job in jobs if job.experiment == name]
         note(f"{name}: {of[0].config['question'] or 'no question declared'}")
-        if of[0].config["scaling"]:
-            note(f"  {' '.join(of[0].config['scaling'].split())}")
+        for scaling in dict.fromkeys(job.config["scaling"] for job in of if job.config["scaling"]):
+            note(f"  {' '.join(scaling.split())}")
         runs = f"{len(of)} run{'s' * (len(of) != 1)}"
         cycles = sum(job.total_cycles for job in of)
         least = summary.duration(sum(job.planned_s for job in of))
@@ -152,23 +154,44 @@ def _confirm(left: Pending, given: Sequence[str], sweep: Sweep, *, multirun: boo
 
 
 def _finish(root: Path, jobs: Sequence[Job], outcome: Outcome, sweep: Sweep) -> int:
-    """Sum up what is kept, name what failed, and return the exit code."""
+    """Sum up what is kept, name what failed, and return the exit code; runs broken off are not judged."""
     refresh(root, note=note)
     with open_catalog(root) as catalog:
         rows = catalog.runs(outcome.run_ids).to_pylist()
         try:
+            if outcome.stopped:
+                return _stopped(rows, jobs, outcome, sweep)
             again = run_again(jobs[0], "phase2")
             contrasts = list(phases.contrasts(catalog, outcome.run_ids, sweep.lead["comparisons"], again))
             summary.write(sys.stdout, catalog, outcome.run_ids, jobs, contrasts)
             sys.stdout.flush()
         except BrokenPipeError:  # the reader has seen enough; failures still count
             muted(0)
+    return 1 if _failures(rows, jobs, outcome) else 0
+
+
+def _stopped(rows: Sequence[Row], jobs: Sequence[Job], outcome: Outcome, sweep: Sweep) -> int:
+    """Say what a signal left undone, and how to go on."""
+    _failures(rows, jobs, outcome)
+    whole = sum(row["status"] == "completed" for row in rows)
+    started = len(outcome.run_ids) + len(outcome.lost)
+    resumes = sweep.declared and all(job.config["resume"] for job in jobs)
+    again = "the same command goes on with the rest" if resumes else "the same command begins anew"
+    note(
+        f"stopped: {whole} of {len(jobs)} run{'s' * (len(jobs) != 1)} completed, {started - whole} broken off, "
+        f"{len(jobs) - started} not started; {again}"
+    )
+    return outcome.stopped
+
+
+def _failures(rows: Sequence[Row], jobs: Sequence[Job], outcome: Outcome) -> list[str]:
+    """Name each run that is not whole."""
     labels = {job.identity: job.label for job in jobs}
     failures = [_failure(row, labels) for row in rows if row["status"] != "completed"] + outcome.lost
     for failure in failures:
         note(failure)
-    return outcome.stopped or (1 if failures else 0)
+    return failures
 
 
-def _failure(row: Mapping[str, Any], labels: Mapping[Identity, str]) -> str:
+def _failure(row: Row, labels: Mapping[Identity, str]) -> str:
     return f"{row['run_id']} ({labels[identity(row)]}) {row['status']}: {row['error']}"

@@ -33,7 +33,9 @@ REFUSED = {
     "hydra-key-of-a-wrong-shape": (["hydra.sweeper.params.seed=1"], ["hydra"]),
     "forced-key": (["++x.y=3"], ["x"]),
     "removed-key": (["~seed"], ["seed"]),
-    "wrong-type": (["seed=abc"], ["seed", "abc"]),
+    "wrong-type": (["seed=abc"], ["seed=abc is no whole number; give one, as in seed=3"]),
+    "no-list": (["conditions=3"], ["conditions=3 is no list; give one, as in conditions=[a,b]"]),
+    "neither-true-nor-false": (["confirm=maybe"], ["confirm=maybe is neither true nor false"]),
     "wrong-type-in-leaf": (["workload.max_agents=many"], ["workload.max_agents", "many"]),
     "cycles-out-of-range": (["cycles=0"], ["cycles"]),
     "percent-out-of-range": (["workload.cpu_percent=120"], ["workload.cpu_percent", "120"]),
@@ -101,6 +103,12 @@ def test_a_mistake_is_one_sentence_and_exit_2(arguments, words, tmp_path, capsys
     for word in words:
         assert word in printed.err
     assert not (tmp_path / "store").exists()
+
+
+def test_an_unknown_option_is_one_line_as_everywhere(capsys):
+    assert main(["-x"]) == 2
+    said = "python run.py: unrecognized arguments: -x; see python run.py --help\n"
+    assert capsys.readouterr().err == said
 
 
 def test_no_experiment_lists_them(tmp_path, capsys):

@@ -82,8 +82,12 @@ def test_ctrl_c_ends_the_run_cleanly_and_stops_the_sweep(command, rows, living_s
     sweep = command(RUN_PY, "-m", *SWEEP, f"store.root={store}")
     living_spool(store)
     sweep.send_signal(signal.SIGINT)
-    sweep.communicate(timeout=60)
-    assert sweep.returncode == 130
+    out, err = sweep.communicate(timeout=60)
+    assert (sweep.returncode, out) == (130, "")  # a stump is not judged
+    said = (
+        "stopped: 0 of 2 runs completed, 1 broken off, 1 not started; the same command goes on with the rest"
+    )
+    assert err.splitlines()[-1] == said
     (only,) = status(rows, store)
     assert only["status"] == "interrupted"
     assert only["recorded"] >= 5
