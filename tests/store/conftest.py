@@ -22,7 +22,7 @@ CYCLES = (
 )
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _no_power_loss() -> Iterator[None]:
     """Spare these tests the disk's flushes, a tenth of a second a run where others write, too.
 
