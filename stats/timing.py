@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Unpack
 
-from stats import accounts, phases, plots, progress, remarks
+from stats import accounts, outline, phases, progress, remarks
 from stats.comparable import alike
 from stats.hypotheses.finding import FEWEST
 from stats.kernels import rates
 from stats.kernels.rates import Estimate
+from stats.outline import H2_DELTA_R2
 from stats.phases import HOUR, Milestone, Phase
-from stats.plots import H2_DELTA_R2
 from stats.progress import CLOCKS, Memory, Series
 from stats.selecting import Choice, Options, predicates
 from store import claims, sanity
@@ -76,9 +76,9 @@ class Timeline:
             "elapsed_s": series.y[-1],
             "progress_end": series.x[-1],
             "excess": phases.excess(series.y[-1], self.expected_s),
-            "shape": plots.shape(self.bend, fit),
+            "shape": outline.shape(self.bend, fit),
             "change": self.change(),
-            "fit": plots.fitted(fit),
+            "fit": outline.fitted(fit),
             "bend": asdict(self.bend),
             "phases": [
                 {**asdict(phase), "rate": asdict(phase.rate)["value"]}
@@ -86,8 +86,8 @@ class Timeline:
                 for phase in self.phases
             ],
             "milestones": [asdict(milestone) for milestone in self.milestones],
-            "memory": self.memory and plots.remembered(self.memory),
-            "points": plots.thinned(series, self.expected_s),
+            "memory": self.memory and outline.remembered(self.memory),
+            "points": outline.thinned(series, self.expected_s),
         }
 
 
@@ -207,14 +207,14 @@ def _notes(
         )
     if expected_s is not None and any(entry.series.source == "readings" for entry in entries):
         said.append("readings do not tell whether the process had ended: the excess is that at the last one")
-    bent = [_said_of_bend(entry) for entry in entries if plots.shape(entry.bend, entry.series.fit) in BENT]
+    bent = [_said_of_bend(entry) for entry in entries if outline.shape(entry.bend, entry.series.fit) in BENT]
     return said + bent[:SAID] + [_said_of_memory(entry) for entry in entries if entry.memory][:SAID]
 
 
 def _said_of_bend(entry: Timeline) -> str:
     """Say what a bend comes to, and that the study's criterion for one asks for much more, or not."""
-    change, fit = entry.change(), plots.fitted(entry.series.fit)
-    faster = plots.shape(entry.bend, entry.series.fit) == "upwards"
+    change, fit = entry.change(), outline.fitted(entry.series.fit)
+    faster = outline.shape(entry.bend, entry.series.fit) == "upwards"
     if entry.series.progress == "cycles":
         said = f"cycles took {'longer' if faster else 'less'} later"
     else:
@@ -235,7 +235,7 @@ def _said_of_bend(entry: Timeline) -> str:
 
 
 def _said_of_memory(entry: Timeline) -> str:
-    found = plots.remembered(entry.memory) if entry.memory else {}
+    found = outline.remembered(entry.memory) if entry.memory else {}
     way = "fell" if found["last_mb"] < found["first_mb"] else "did not fall"
     said = f"{entry.experiment}: RSS {way}, {found['first_mb']:.1f} to {found['last_mb']:.1f} MiB, n = {found['n']}"
     if found["delta_r2"] is None:

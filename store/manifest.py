@@ -181,11 +181,6 @@ def runs_table(manifests: Iterable[Manifest]) -> pa.Table:
     return schema.rows("runs", (manifest.run for manifest in manifests))
 
 
-def conditions_table(manifests: Iterable[Manifest]) -> pa.Table:
-    """Return table ``conditions`` of these runs."""
-    return schema.rows("conditions", (row for manifest in manifests for row in manifest.conditions))
-
-
 def _manifest(directory: Path, document: Mapping[str, Any]) -> Manifest:
     run = _row("runs", document)
     rows = (_row("conditions", {**row, "run_id": run["run_id"]}) for row in document["conditions"])

@@ -25,8 +25,6 @@ SAMPLED = tuple(name for name in schema.ROW_TABLES if name.startswith("probe_"))
 _RUNS = frozenset(column_.name for column_ in schema.RUNS.columns)
 _NAMELESS = ("range", "generate_series", "unnest")
 """Table functions that read no table; others may name one in a text."""
-_LESS_THAN_ALL = ("columns", "expr", "exclude_list", "qualified_exclude_list", "replace_list", "rename_list")
-"""What makes something else of a star."""
 _PURE = ("CONSTANT", "COMPARISON", "CONJUNCTION", "BETWEEN", "OPERATOR", "CAST", "TYPE", "CASE", "PARAMETER")
 # Nothing random, nothing that can run for long: this is evaluated once more than was asked.
 _FUNCTIONS = frozenset(

@@ -45,7 +45,6 @@ def test_foreign_files_are_ignored(tmp_path, make_run):
 def test_an_empty_directory_is_an_empty_store(tmp_path):
     assert manifest.survey(tmp_path) == ([], [])
     assert manifest.runs_table([]).num_rows == 0
-    assert manifest.conditions_table([]).schema.names[0] == "run_id"
 
 
 def test_columns_are_the_union_over_runs(tmp_path, make_run):
