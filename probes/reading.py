@@ -25,7 +25,17 @@ class TooDear(ValueError):  # noqa: N818 - reads as the sentence it is
 class Reader:
     """A probe, its stream and its pace."""
 
-    __slots__ = ("_cpu_ns", "_probe", "_stream", "_timed_ns", "at_asked", "baseline_ns", "name", "note", "pace")
+    __slots__ = (
+        "_cpu_ns",
+        "_probe",
+        "_stream",
+        "_timed_ns",
+        "at_asked",
+        "baseline_ns",
+        "name",
+        "note",
+        "pace",
+    )
 
     def __init__(self, name: str, probe: Probe, stream: Stream, *, first_cycle: int = 0) -> None:
         self.name, self._probe, self._stream = name, probe, stream
