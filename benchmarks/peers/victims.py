@@ -10,7 +10,6 @@ import gc
 import mmap
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -45,13 +44,14 @@ def sleep(block: Block) -> int:
 
 
 def fsync(block: Block) -> int:
-    """Write to a file and wait for the disk."""
-    blocked = 0
-    with tempfile.NamedTemporaryFile(dir=Path.cwd()) as file:
-        for _ in range(SYNCS):
-            os.pwrite(file.fileno(), SYNCED, 0)
-            blocked += block(partial(os.fsync, file.fileno()))
-    return blocked
+    """Write to a file and wait for the disk; a page on its way there makes the next write wait, too."""
+    return sum(block(_synced) for _ in range(SYNCS))
+
+
+def _synced() -> None:
+    with Path("synced").open("r+b", buffering=0) as file:
+        file.write(SYNCED)
+        os.fsync(file.fileno())
 
 
 def faults(_block: Block) -> int:
@@ -90,6 +90,7 @@ def main() -> int:
         used = on_cpu() - used
         return time.perf_counter_ns() - began - used
 
+    Path("synced").write_bytes(SYNCED)
     with track(experiment=name, store=store) as rec:
         for _ in range(cycles):
             rec.observe(blocked_ns=VICTIMS[name](block))
