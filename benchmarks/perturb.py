@@ -32,17 +32,17 @@ from cycles
 
 READER: Final = """
 import os, sys
+os.sched_setaffinity(0, set(map(int, sys.argv[2].split(","))))  # before anything starts threads
 from store import open_catalog
-os.sched_setaffinity(0, set(map(int, sys.argv[2].split(","))))
 while True:
     with open_catalog(sys.argv[1], live=True) as catalog:
         catalog.query("select count(*), avg(wall_ns) from cycles")
 """
 PUBLISHER: Final = """
 import os, shutil, sys
+os.sched_setaffinity(0, set(map(int, sys.argv[2].split(","))))
 from pathlib import Path
 from store import adopt
-os.sched_setaffinity(0, set(map(int, sys.argv[2].split(","))))
 kept, store = Path(sys.argv[3]), Path(sys.argv[1] + "-other")
 while True:
     shutil.rmtree(store, ignore_errors=True)
