@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import pyarrow as pa
 
 from probes import ownership
-from store import notes, schema
+from store import notes, schema, values
 from store.notes import Layer
 from store.publishing import is_published
 
@@ -184,10 +184,7 @@ def runs_table(manifests: Iterable[Manifest]) -> pa.Table:
 def _manifest(directory: Path, document: Mapping[str, Any]) -> Manifest:
     run = _row("runs", document)
     rows = (_row("conditions", {**row, "run_id": run["run_id"]}) for row in document["conditions"])
-    files = {
-        name: File(entry["sha256"], entry.get("rows"), entry.get("columns", {}))
-        for name, entry in document["files"].items()
-    }
+    files = {name: _file(name, entry) for name, entry in document["files"].items()}
     return Manifest(
         directory=directory,
         run=run,
@@ -198,6 +195,14 @@ def _manifest(directory: Path, document: Mapping[str, Any]) -> Manifest:
     )
 
 
+def _file(name: str, entry: Mapping[str, Any]) -> File:
+    columns: Mapping[str, str] = entry.get("columns", {})
+    unknown = [f"column {column} of {kind!r}" for column, kind in columns.items() if kind not in schema.ARROW]
+    if unknown or not isinstance(entry["sha256"], str) or Path(name).name != name:
+        raise ValueError(f"files[{name!r}] is no entry of a file: {unknown or entry['sha256']}")
+    return File(entry["sha256"], entry.get("rows"), columns)
+
+
 def layered(manifest: Manifest, layers: tuple[Layer, ...]) -> Manifest:
     """Return a run with what was added to it later."""
     return replace(manifest, run=notes.applied(manifest.run, layers), layers=layers)
@@ -205,7 +210,7 @@ def layered(manifest: Manifest, layers: tuple[Layer, ...]) -> Manifest:
 
 def _row(table: str, document: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        column.name: schema.cell(column.type, document.get(column.name))
+        column.name: values.typed(column, document.get(column.name))
         for column in schema.TABLES[table].columns
     }
 

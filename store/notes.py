@@ -17,6 +17,7 @@ from typing import Any
 
 from store import schema
 from store.publishing import sync
+from store.values import typed
 
 FORMAT = 1
 """Version of the layers, in each of them."""
@@ -158,7 +159,7 @@ def _relabelled(tags: Sequence[str], layer: Layer) -> list[str]:
 
 def _layer(document: Mapping[str, Any]) -> Layer:
     values = {
-        column.name: schema.cell(column.type, document["values"][column.name])
+        column.name: typed(column, document["values"][column.name])
         for column in schema.RUNS.columns
         if column.name in COLUMNS and column.name in document["values"]
     }

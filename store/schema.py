@@ -6,9 +6,7 @@ JSON columns hold text (VARCHAR): ``config->>'cycles'`` works on it in DuckDB, a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -319,17 +317,6 @@ def duckdb_type(kind: pa.DataType) -> str:
     if kind not in _DUCKDB:
         raise ValueError(f"type {kind} is not stored; use one of {', '.join(map(str, _DUCKDB))}")
     return _DUCKDB[kind]
-
-
-def cell(kind: str, value: Any) -> Any:
-    """Return a JSON value as its column's type; what is not a text becomes JSON text in a VARCHAR."""
-    if value is None:
-        return None
-    if kind == "TIMESTAMPTZ":
-        return datetime.fromisoformat(value).astimezone(UTC)
-    if kind == "VARCHAR" and not isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    return float(value) if kind == "DOUBLE" else value
 
 
 def rows(name: str, values: Iterable[Mapping[str, Any]]) -> pa.Table:
