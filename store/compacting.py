@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from store import index, keeping, manifest, publishing, schema
+from store import index, keeping, manifest, publishing, schema, segments
 from store.index import Fleet, Holding
 from store.lazy import Merged
 from store.stamps import HIVE_KEY, Stamp
@@ -43,7 +43,7 @@ def read(root: Path, found: Mapping[str, Stamp]) -> Compacted:
     try:
         head = json.loads((place / HEAD).read_bytes())
         runs: dict[str, Stamp] = head["runs"]
-        if head["made_by"] == index.MADE_BY and all(
+        if head["made_by"] == segments.MADE_BY and all(
             found.get(name, [])[:3] == stamp for name, stamp in runs.items()
         ):
             ids = [name.removeprefix(HIVE_KEY) for name in runs]
@@ -105,7 +105,7 @@ def _write(root: Path, fleet: Fleet, note: Callable[[str], None]) -> dict[str, i
     stamps = {HIVE_KEY + run_id: fleet.found[HIVE_KEY + run_id][:3] for run_id in ids}
     new = place / f"{uuid.uuid4().hex}.tmp"
     new.write_text(
-        json.dumps({"made_by": index.MADE_BY, "runs": stamps, "tables": entries}), encoding="utf-8"
+        json.dumps({"made_by": segments.MADE_BY, "runs": stamps, "tables": entries}), encoding="utf-8"
     )
     new.replace(place / HEAD)
     _sweep(place, {HEAD, *(entry["file"] for entry in entries.values()), *before})

@@ -1,7 +1,7 @@
 """``catalog.duckdb``: the store as one file for foreign clients.  A cache, derived and deletable.
 
-It holds views alone: ``runs`` and ``conditions`` over the segments of ``store/index.py``, row tables and ``samples``
-over the runs' files.  So it is built again only where the columns change, and a new run costs one small segment.
+It holds views alone: ``runs`` and ``conditions`` over the files of ``store/segments.py``, row tables and ``samples``
+over the runs' files.  So it is built again only where the columns change, and a new run costs one line.
 Our own code never reads from it and never holds it open.
 """
 
@@ -16,7 +16,7 @@ from string import Template
 
 import duckdb
 
-from store import comments, index, manifest, schema
+from store import comments, manifest, schema, segments
 from store.index import Holding
 from store.stamps import HIVE_KEY
 
@@ -34,19 +34,28 @@ where run_id not in ($others)
 EMPTY = Template("create view $name as select $nulls where false")
 
 
-# A newer generation replaces all older segments, be it empty; two writers without a lock may both have kept a run.
+# A newer generation replaces all older files, be it empty; two writers without a lock may both have kept a run, and
+# a line that is being written has no run id yet.
 HELD = Template("""
 with held as (
+    select * from read_parquet($base, filename = true)
+    union all by name
+    select * from read_json(
+        $lines, filename = true, format = 'newline_delimited', ignore_errors = true, columns = {$fields}
+    )
+),
+newest as (
     select *
-    from read_parquet($segments, filename = true)
-    where regexp_extract(filename, '[.]runs[.]([0-9]+)[.]', 1)
-        = (select max(regexp_extract(file, '[.]runs[.]([0-9]+)[.]', 1)) from glob($segments))
+    from held
+    where run_id is not null
+        and regexp_extract(filename, '[.]runs[.]([0-9]+)[.]', 1)
+            = (select max(regexp_extract(file, '[.]runs[.]([0-9]+)[.]', 1)) from glob($base))
     qualify row_number() over (partition by run_id order by filename) = 1
 )
 """)
-RUNS = Template("create view runs as $held select $columns from held")
+RUNS = Template("create view runs as $held select $columns from newest")
 CONDITIONS = Template(
-    "create view conditions as $held select run_id, unnest(c) from (select run_id, unnest(conditions) as c from held)"
+    "create view conditions as $held select run_id, unnest(c) from (select run_id, unnest(conditions) as c from newest)"
 )
 
 
@@ -98,8 +107,12 @@ def _statements(root: Path, holdings: Sequence[Holding], others: Sequence[str]) 
 
     DDL takes no parameters, so paths and names are quoted into it.
     """
-    segments = _literal(f"{_no_glob(str(root.absolute()))}/{index.SEGMENT}.*.parquet")
-    held = HELD.substitute(segments=segments)
+    place = f"{_no_glob(str(root.absolute()))}/{segments.NAME}"
+    held = HELD.substitute(
+        base=_literal(f"{place}.*.parquet"),
+        lines=_literal(f"{place}.*.jsonl"),
+        fields=", ".join(f"{_literal(name)}: {_literal(kind)}" for name, kind in _kept_columns()),
+    )
     yield RUNS.substitute(held=held, columns=", ".join(_identifier(c.name) for c in schema.RUNS.columns))
     yield CONDITIONS.substitute(held=held)
     for name in _row_tables(holdings):
@@ -110,6 +123,14 @@ def _statements(root: Path, holdings: Sequence[Holding], others: Sequence[str]) 
         for column in _columns(name, holdings):
             place = f"{_identifier(name)}.{_identifier(column)}"
             yield " ".join(["comment on column", place, "is", _literal(comments.of_column(name, column))])
+
+
+def _kept_columns() -> Iterator[tuple[str, str]]:
+    """Yield the columns of the lines with their DuckDB types."""
+    yield from ((column.name, column.type) for column in schema.RUNS.columns)
+    fields = (c for c in schema.CONDITIONS.columns if c.name != "run_id")
+    yield "conditions", f"struct({', '.join(f'{_identifier(c.name)} {c.type}' for c in fields)})[]"
+    yield "layout", "VARCHAR"
 
 
 def _columns(table: str, holdings: Sequence[Holding]) -> list[str]:

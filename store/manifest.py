@@ -176,11 +176,6 @@ def columns(manifests: Iterable[Columned], table: str) -> pa.Schema:
     return pa.schema([(name, schema.ARROW[kind]) for name, kind in types.items()])
 
 
-def runs_table(manifests: Iterable[Manifest]) -> pa.Table:
-    """Return table ``runs`` of these runs."""
-    return schema.rows("runs", (manifest.run for manifest in manifests))
-
-
 def _manifest(directory: Path, document: Mapping[str, Any]) -> Manifest:
     run = _row("runs", document)
     rows = (_row("conditions", {**row, "run_id": run["run_id"]}) for row in document["conditions"])

@@ -138,4 +138,4 @@ def test_nothing_but_the_cache_is_left_behind(tmp_path):
     assert [name for name in names if not name.startswith("catalog.runs.00000001.")] == [
         *("catalog.duckdb", "catalog.index.json", "catalog.lock")
     ]
-    assert len(names) == 4
+    assert len(names) == 5  # and two files of runs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import shutil
 import time
@@ -11,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from store import index, keeping, maintenance, notes, open_catalog, stamps
+from store import index, keeping, maintenance, notes, open_catalog, segments, stamps
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def test_a_fresh_cache_opens_no_run(root: Path, monkeypatch: pytest.MonkeyPatch)
     assert keeping.is_kept(index.survey(root))
 
 
-def test_a_new_run_is_seen_before_the_cache_has_it_and_costs_one_segment(
+def test_a_new_run_is_seen_before_the_cache_has_it_and_costs_one_line(
     root: Path, make_run: Callable[..., str]
 ) -> None:
     built = (root / "catalog.duckdb").stat().st_mtime_ns
@@ -51,7 +53,7 @@ def test_a_new_run_is_seen_before_the_cache_has_it_and_costs_one_segment(
     assert foreign(root) == [0, 1, 2]
     maintenance.refresh(root)
     assert foreign(root) == [0, 1, 2, 3]
-    assert len(index.read(root).files) == 2
+    assert len(segments.read(root).added) == 1
     assert (root / "catalog.duckdb").stat().st_mtime_ns == built
 
 
@@ -62,17 +64,17 @@ def test_a_removed_run_is_gone_everywhere(root: Path) -> None:
     assert foreign(root) == [0, 2]
 
 
-def test_many_new_runs_are_merged_into_one_segment(root: Path, make_run: Callable[..., str]) -> None:
+def test_many_new_runs_are_merged(root: Path, make_run: Callable[..., str]) -> None:
     for k in range(3, 6):
         make_run(root, run_id=f"r{k}", seed=k, cycles={"wall_ns": [k, k + 1]})
         maintenance.refresh(root)
-    keeping.MOST_SEGMENTS, most = 2, keeping.MOST_SEGMENTS
+    keeping.MOST_LINES, most = 3, keeping.MOST_LINES
     try:
         make_run(root, run_id="r6", seed=6, cycles={"wall_ns": [6, 7]})
         maintenance.refresh(root)
     finally:
-        keeping.MOST_SEGMENTS = most
-    assert len(index.read(root).files) == 1
+        keeping.MOST_LINES = most
+    assert (len(segments.read(root).base), len(segments.read(root).added)) == (7, 0)
     assert seeds(root) == foreign(root) == list(range(7))
 
 
@@ -94,17 +96,17 @@ def test_what_changed_within_the_last_second_is_looked_at_again() -> None:
 
 
 def _cut_head(root: Path) -> None:
-    path = root / index.HEAD
+    path = root / segments.HEAD
     path.write_bytes(path.read_bytes()[:-40])
 
 
 def _cut_segment(root: Path) -> None:
-    (path,) = root.glob("catalog.runs.*")
+    (path,) = root.glob("catalog.runs.*.parquet")
     path.write_bytes(path.read_bytes()[:-40])
 
 
 def _garble_segment(root: Path) -> None:
-    (path,) = root.glob("catalog.runs.*")
+    (path,) = root.glob("catalog.runs.*.parquet")
     path.write_bytes(b"\0" * path.stat().st_size)
 
 
@@ -116,6 +118,11 @@ def _remove_segment(root: Path) -> None:
 def _remove_all(root: Path) -> None:
     for path in root.glob("catalog*"):
         path.unlink()
+
+
+def _cut_lines(root: Path) -> None:
+    (path,) = root.glob("catalog.runs.*.jsonl")
+    path.write_bytes(path.read_bytes()[:-40])
 
 
 SAID = (_cut_head, _cut_segment, _remove_segment)
@@ -133,6 +140,58 @@ def test_a_damaged_cache_changes_no_answer_and_is_built_again(root: Path) -> Non
             assert foreign(root) == [0, 1, 2]
         _remove_all(root)
         maintenance.refresh(root)
+
+
+def test_damaged_lines_change_no_answer_and_are_written_again(
+    root: Path, make_run: Callable[..., str]
+) -> None:
+    make_run(root, run_id="r3", seed=3, cycles={"wall_ns": [3, 4]})
+    maintenance.refresh(root)
+    _cut_lines(root)
+    assert seeds(root) == [0, 1, 2, 3]
+    assert foreign(root) == [0, 1, 2]
+    said: list[str] = []
+    maintenance.refresh(root, note=said.append)
+    assert ["built again" in sentence for sentence in said] == [True]
+    assert foreign(root) == [0, 1, 2, 3]
+
+
+def test_a_line_that_a_killed_builder_left_unfinished_is_nobodys(
+    root: Path, make_run: Callable[..., str]
+) -> None:
+    (lines,) = root.glob("catalog.runs.*.jsonl")
+    lines.write_text('{"run_id": "r9", "experi')
+    assert seeds(root) == foreign(root) == [0, 1, 2]
+    make_run(root, run_id="r3", seed=3, cycles={"wall_ns": [3, 4]})
+    maintenance.refresh(root)
+    assert seeds(root) == foreign(root) == [0, 1, 2, 3]
+    assert not segments.read(root).added
+
+
+def test_lines_hold_what_the_merged_file_would(root: Path, make_run: Callable[..., str]) -> None:
+    make_run(root, seed=3, cycles={"wall_ns": [3, 4]}, experiment='Zürich \n"温度"', wall_s=0.1 + 0.2)
+    make_run(root, seed=4, cycles={"wall_ns": [4, 5]}, probes={"memory": {"rss_bytes": [2**62]}})
+    read = index.survey(root).table
+    maintenance.refresh(root)
+    assert len(segments.read(root).added) == 2
+    assert index.survey(root).table.equals(read)
+    asked = "select * from runs order by run_id"
+    with (
+        duckdb.connect(str(root / "catalog.duckdb"), read_only=True) as client,
+        open_catalog(root) as catalog,
+    ):
+        client.execute("set timezone = 'UTC'")
+        assert client.sql(asked).to_arrow_table().to_pylist() == catalog.sql(asked).arrow().to_pylist()
+
+
+def test_a_number_that_json_lacks_goes_into_the_merged_file(root: Path, make_run: Callable[..., str]) -> None:
+    run_id = make_run(root, seed=3, cycles={"wall_ns": [3, 4]})
+    path = root / "runs" / f"run_id={run_id}" / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"cpu_s": float("nan")}))
+    maintenance.refresh(root)
+    assert not segments.read(root).added
+    with open_catalog(root) as catalog:
+        assert math.isnan(catalog.runs([run_id])["cpu_s"][0].as_py())
 
 
 def test_a_cache_that_was_built_again_is_fresh(root: Path) -> None:
@@ -176,7 +235,8 @@ def test_a_store_that_cannot_be_written_is_read_and_refresh_says_so(
         raise OSError(28, "No space left on device")
 
     make_run(root, run_id="r3", seed=3, cycles={"wall_ns": [3, 4]})
-    monkeypatch.setattr(index.pq, "write_table", full)
+    monkeypatch.setattr(segments, "extend", full)
+    monkeypatch.setattr(segments, "create", full)
     monkeypatch.setattr("store.catalog.WORTH_KEEPING", 0)
     assert seeds(root) == [0, 1, 2, 3]
     said: list[str] = []
