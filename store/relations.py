@@ -35,7 +35,7 @@ def tables(
     for name in dict.fromkeys((*schema.ROW_TABLES, *_extra(holdings))):
         wanted = manifest.columns(holdings, name)
         found[name] = (
-            _rows(root, name, wanted, holders[name], spooled, compacted())
+            _rows(root, name, wanted, holders[name], spooled, compacted)
             if name in holders
             else wanted.empty_table()
         )
@@ -56,14 +56,14 @@ def _rows(
     wanted: pa.Schema,
     holders: Mapping[str, Collection[str]],
     spooled: Spooled,
-    compacted: Compacted,
+    compacted: Callable[[], Compacted],
 ) -> Source:
     """Return one row table: files of published runs, and what running ones had written."""
     live = [schema.conformed(spooled[run_id][table], wanted) for run_id in holders if run_id in spooled]
     written = {run_id: held for run_id, held in holders.items() if run_id not in spooled}
     before, after = os.fspath(publishing.run_directory(root.absolute(), "?")).rsplit("?", 1)
     place = before, f"{after}/{table}.parquet"
-    return RunFiles(wanted, written, place, rows=live, merged=compacted.of(table))
+    return RunFiles(wanted, written, place, rows=live, merged=lambda: compacted().of(table))
 
 
 def _extra(holdings: Iterable[index.Holding]) -> list[str]:

@@ -22,7 +22,8 @@ QUESTIONS = (
 
 
 @pytest.fixture
-def root(tmp_path: Path, make_run: Callable[..., str]) -> Path:
+def root(tmp_path: Path, make_run: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("store.lazy.FEW", 0)
     for k in range(4):
         cycles = {
             "wall_ns": [10 * k + j for j in range(k + 1)],
@@ -59,6 +60,15 @@ def test_answers_stay(root: Path, runs: list[str] | None) -> None:
     for path in (root / "runs").glob("*/cycles.parquet"):
         path.rename(path.with_suffix(".aside"))  # so it is the merged file that is read
     assert answers(root, runs) == before
+
+
+def test_a_few_runs_are_read_from_their_own_files(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = answers(root)
+    compact(root)
+    monkeypatch.setattr("store.lazy.FEW", 4)
+    for path in (root / compacting.PLACE).glob("*.parquet"):
+        path.write_bytes(b"0" * path.stat().st_size)
+    assert answers(root) == before
 
 
 def test_a_new_run_is_read_beside_the_merged_ones(root: Path, make_run: Callable[..., str]) -> None:
