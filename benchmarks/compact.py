@@ -15,7 +15,9 @@ from typing import Final
 from benchmarks.document import Goal, Measured, Result, compared, valued
 from benchmarks.measuring import interleaved
 from benchmarks.stores import fill
-from store import compacting, maintenance, open_catalog
+from store import open_catalog
+from store.cache import compacting
+from store.upkeep import maintenance
 
 UNIT: Final = "s"
 NOT_SLOWER: Final = Goal("<=", 1.1)

@@ -13,9 +13,10 @@ from typing import Final, NamedTuple
 from benchmarks.document import Goal, Measured, counted
 from benchmarks.stores import rows
 from probes.identity import new_run_id
-from store import maintenance, open_catalog
-from store.damage import verify
+from store import open_catalog
 from store.publishing import publish
+from store.upkeep import maintenance
+from store.upkeep.damage import verify
 
 NONE: Final = Goal("<=", 0)
 CYCLES: Final = 200

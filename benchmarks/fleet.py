@@ -16,7 +16,8 @@ from typing import Final
 from benchmarks.document import Goal, Measured, Result, compared, valued
 from benchmarks.measuring import interleaved
 from benchmarks.stores import fill
-from store import maintenance, open_catalog
+from store import open_catalog
+from store.upkeep import maintenance
 
 UNIT: Final = "s"
 CYCLES: Final = 50

@@ -17,7 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from probes.environment import facts
-from store import digest, publishing, schema
+from store import publishing, schema
+from store.reduced import digest
 
 DISTINCT: Final = 8
 CYCLE_NS: Final = 5_000_000

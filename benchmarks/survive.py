@@ -21,7 +21,8 @@ from typing import Final
 from benchmarks.document import ROOT, Goal, Measured, counted
 from benchmarks.peers.counting import COUNT
 from probes import ownership
-from store import maintenance, open_catalog
+from store import open_catalog
+from store.upkeep import maintenance
 
 VICTIMS: Final = ("child", "parent", "both")
 CYCLES: Final = 20_000

@@ -23,7 +23,7 @@ from probes import environment, ownership, parent
 from probes.identity import new_run_id
 from store import adopt
 from store.commandline import note, sentence
-from store.maintenance import refresh
+from store.upkeep.maintenance import refresh
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)

@@ -21,8 +21,8 @@ from conf.sweep import Sweep, expand
 from conf.words import in_shell
 from store import open_catalog
 from store.commandline import guarded, muted, note
-from store.maintenance import refresh
 from store.selection import Parser
+from store.upkeep.maintenance import refresh
 
 Row = Mapping[str, Any]
 

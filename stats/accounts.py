@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from store import spending
+from store.checks import spending
 
 if TYPE_CHECKING:
     from store.catalog import Catalog

@@ -16,8 +16,8 @@ from stats.comparable import alike, differences, pooled
 from stats.published import joint_verdict, predicted, with_prediction
 from stats.quantity import Quantity
 from stats.selecting import Choice, Options, Selected, pick
-from store import sanity
 from store.catalog import Catalog
+from store.checks import sanity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

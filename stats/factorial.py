@@ -15,8 +15,8 @@ from stats.cells import CELL, Outcomes, Weights, beyond, cell, contrasts, interv
 from stats.comparable import alike, pooled
 from stats.selecting import Choice, Options, Selected, pick
 from stats.text import title
-from store import sanity
 from store.catalog import Catalog
+from store.checks import sanity
 from store.schema import CONDITIONS
 
 # The study's bound, in agents: |synergy| <= 0.1 of a mean population counts as additive.

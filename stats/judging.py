@@ -15,7 +15,7 @@ from stats.hypotheses import thresholds as bind
 from stats.hypotheses.finding import Aside, Criterion, Finding, Row, combine, explained
 from stats.remarks import Record
 from stats.selecting import Choice, Options, predicates
-from store import sanity
+from store.checks import sanity
 
 if TYPE_CHECKING:
     from store.catalog import Catalog

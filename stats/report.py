@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from stats import accounts, legend
 from stats.text import Row, bounded, cell, grid, leaves, number, title
-from store.claims import duration
+from store.checks.claims import duration
 
 Document = Mapping[str, Any]
 

@@ -19,8 +19,8 @@ from stats.outline import H2_DELTA_R2
 from stats.phases import HOUR, Milestone, Phase
 from stats.progress import CLOCKS, Memory, Series
 from stats.selecting import Choice, Options, predicates
-from store import claims, sanity
 from store.catalog import Catalog
+from store.checks import claims, sanity
 
 MILESTONES_S = {"c256": (30.0 * HOUR, 31.0 * HOUR, 34.4 * HOUR, 34.5 * HOUR)}
 """What the study published as the CPU time of a run of which only readings by ``ps`` are left."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from store import parsing
 from store.commandline import guarded
+from store.commands import parsing
 from store.selection import subcommand_first
 
 

@@ -6,7 +6,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from store import damage, manifest, publishing, quarantine
+from store import manifest, publishing
+from store.upkeep import damage, quarantine
 
 
 def runs_in(place: Path) -> list[Path]:

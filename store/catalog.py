@@ -12,26 +12,16 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store import (
-    choosing,
-    compacting,
-    damage,
-    digest,
-    digests,
-    index,
-    keeping,
-    manifest,
-    publishing,
-    query,
-    relations,
-    schema,
-)
+from store import choosing, manifest, publishing, query, relations, schema
 from store import live as spooled
-from store.compacting import Compacted
-from store.digests import Sums
-from store.index import Fleet
+from store.cache import compacting, index, keeping
+from store.cache.compacting import Compacted
+from store.cache.index import Fleet
 from store.manifest import Manifest
 from store.query import Connection, Refused, Rows, Source
+from store.reduced import digest, digests
+from store.reduced.digests import Sums
+from store.upkeep import damage
 
 KEPT_CONNECTIONS = 8
 WORTH_KEEPING = 100
@@ -282,7 +272,7 @@ class Catalog:
         ids : sequence of str, optional
             Runs.
         part : str or collection of str, optional
-            Some of the parts only, such as ``batch`` or ``line``; see ``store.digest``.
+            Some of the parts only, such as ``batch`` or ``line``; see ``store.reduced.digest``.
         signal : str, optional
             One signal only, such as ``net_ns`` (cycle time).
 

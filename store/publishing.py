@@ -19,7 +19,8 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from store import digest, schema
+from store import schema
+from store.reduced import digest
 
 ROW_GROUP = 122_880
 """Rows buffered before they are written: DuckDB's own row group, 25 MB at 25 columns."""

@@ -16,10 +16,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from store import pruning
-from store.bounded import Bound, sentence
-from store.bounded import Refused as Refused  # noqa: PLC0414 - readers of a store know it from here
-from store.lazy import RunFiles
+from store.locked import pruning
+from store.locked.bounded import Bound, sentence
+from store.locked.bounded import Refused as Refused  # noqa: PLC0414 - readers of a store know it from here
+from store.locked.lazy import RunFiles
 
 Source: TypeAlias = pa.Table | ds.Dataset
 Connection: TypeAlias = duckdb.DuckDBPyConnection

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from store import index, manifest, publishing, schema
-from store.compacting import Compacted
-from store.lazy import RunFiles
+from store import manifest, publishing, schema
+from store.cache import index
+from store.cache.compacting import Compacted
+from store.locked.lazy import RunFiles
 from store.query import Source
 
 Spooled = Mapping[str, Mapping[str, pa.Table]]

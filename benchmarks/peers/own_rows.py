@@ -33,7 +33,7 @@ def driftlab(directory: Path, loop: Loop) -> float:
 def read_driftlab(directory: Path) -> int:
     """Publish what the spool holds, and count the run's rows."""
     from store import open_catalog
-    from store.maintenance import refresh
+    from store.upkeep.maintenance import refresh
 
     refresh(directory)
     with open_catalog(directory) as catalog:

@@ -14,7 +14,7 @@ from conf import main
 from conf.compose import compose_one, composer
 from store import raw
 from store.catalog import Catalog
-from store.maintenance import refresh
+from store.upkeep.maintenance import refresh
 
 # What each experiment is given besides the size that it declares itself.  The light rules reach their published
 # numbers under constant metrics and at full length; what a sample waits for changes no population.

@@ -63,7 +63,7 @@ class Criterion:
     judge: Callable[..., Finding]
     """Decide on one run from its kernel rows by signal and, by keyword, the thresholds."""
     pairs: str = ""
-    """What ``store.pairs`` calls these signals, whose sums are then in every run's digest."""
+    """What ``store.reduced.pairs`` calls these signals, whose sums are then in every run's digest."""
 
 
 class Observation(NamedTuple):

@@ -13,7 +13,7 @@ from benchmarks import compact, concurrency, fleet, query
 from benchmarks.document import Measured, document
 from benchmarks.stores import fill
 from store import open_catalog
-from store.damage import verify
+from store.upkeep.damage import verify
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "contracts" / "benchmark.schema.json").read_text())
 

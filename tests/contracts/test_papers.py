@@ -14,7 +14,7 @@ import pytest
 import conf
 from stats import __main__ as stats_main
 from stats.hypotheses import known, variants
-from store import parsing
+from store.commands import parsing
 from store.selection import subcommand_first
 
 ROOT = Path(__file__).resolve().parents[2]

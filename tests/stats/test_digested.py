@@ -16,8 +16,8 @@ from stats.hypotheses import criterion, known
 from stats.hypotheses.finding import Aside, Criterion
 from stats.kernels import linear, quadratic, spearman
 from stats.kernels.usable import Unfit
-from store import pairs
 from store.catalog import Catalog, open_catalog
+from store.reduced import pairs
 
 FITS = {linear.SQL: linear.fit, quadratic.SQL: quadratic.fit, spearman.SQL: spearman.fit}
 RUNS = 20

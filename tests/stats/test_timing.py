@@ -13,7 +13,7 @@ import pytest
 from stats import timeline
 from stats.report import timeline_rows, timeline_table
 from store import open_catalog, raw
-from store.maintenance import refresh
+from store.upkeep.maintenance import refresh
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "contracts" / "timeline.schema.json").read_text())
 READINGS = "ps_readings_c255_c256_c257.csv"

@@ -11,8 +11,8 @@ import pytest
 
 from store import open_catalog, schema
 from store.__main__ import main
-from store.damage import verify
-from store.maintenance import refresh
+from store.upkeep.damage import verify
+from store.upkeep.maintenance import refresh
 
 KEPT = Path(__file__).parents[1] / "data" / "store"
 NAMES = sorted(path.name for path in KEPT.iterdir())

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from store import open_catalog
-from store.maintenance import refresh
+from store.upkeep.maintenance import refresh
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "python.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)

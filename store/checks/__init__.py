@@ -1,0 +1,1 @@
+"""What cannot be: sentences about numbers of a run that do not add up."""

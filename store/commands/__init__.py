@@ -1,0 +1,1 @@
+"""``python -m store``: one function a subcommand, and its options."""

@@ -1,0 +1,1 @@
+"""What was learnt of a run after it was published: tags, values, their source."""

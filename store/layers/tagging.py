@@ -1,0 +1,66 @@
+"""Labels on runs, given and taken back later: layers over ``runs`` like everything learnt afterwards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from store import manifest
+from store.layers import notes
+from store.layers.notes import matches
+
+FORM = re.compile(r"\w[\w.:/+-]*(=[\w.:/+-]*)?")
+"""Words that a shell takes without quotes; ``=`` parts a name from its value."""
+
+
+def tag(root: Path, run_ids: Sequence[str], label: str) -> list[str]:
+    """Give runs a label; ``name=value`` takes the place of another value of that name.
+
+    Returns
+    -------
+    list of str
+        The runs that did not have it.
+
+    Raises
+    ------
+    ValueError
+        If the label has a letter that no label has.
+    OSError
+        If the store cannot be written.
+    """
+    checked(label)
+    return _change(root, run_ids, label, adding=True)
+
+
+def untag(root: Path, run_ids: Sequence[str], label: str) -> list[str]:
+    """Take a label from runs; the name alone takes it with any value.  Returns the runs that had it."""
+    checked(label)
+    return _change(root, run_ids, label, adding=False)
+
+
+def checked(label: str) -> str:
+    """Return a label.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    if FORM.fullmatch(label):
+        return label
+    raise ValueError(
+        f"{label!r} is no tag; write letters, digits and any of _ . : / + -, or such a name=value, without spaces"
+    )
+
+
+def _change(root: Path, run_ids: Sequence[str], label: str, *, adding: bool) -> list[str]:
+    tags = {run.run_id: run.run["tags"] or () for run in manifest.scan(root)}
+    changed = [
+        run_id
+        for run_id in run_ids
+        if (label not in tags[run_id] if adding else matches(label, tags[run_id]))
+    ]
+    for run_id in changed:
+        notes.write(root, run_id, {}, {"by": "tag"}, **{"tag" if adding else "untag": label})
+    return changed

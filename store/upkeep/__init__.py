@@ -1,0 +1,1 @@
+"""Keep a store in order: adopt, verify, put aside, remove."""

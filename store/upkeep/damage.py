@@ -1,0 +1,148 @@
+"""What is wrong with a store's runs: every file against its manifest, and why a question could not be answered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from store import manifest, publishing
+from store.layers import notes
+from store.manifest import Manifest, NewerFormat
+from store.query import Refused
+
+READING = re.compile(r"\.parquet|[Pp]arquet|reading the stream|page integrity|IOError|decompress")
+"""What DuckDB and Arrow say where a file is at fault, and not the question."""
+
+
+EXTRA = "is not in the manifest"
+LAYER = "notes"
+"""Stands for a file where it is a layer over the run that cannot be read."""
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong with a published run; ``file`` is a name in its directory."""
+
+    run_id: str
+    file: str
+    problem: str
+
+
+class Damaged(Refused):
+    """A question that runs cannot answer because their files are damaged; one sentence."""
+
+
+def verify(root: Path) -> list[Problem]:
+    """Check every published run against its manifest: checksums, row counts, columns, missing and extra files.
+
+    Returns
+    -------
+    list of Problem
+        Empty if all is as it was written.
+    """
+    runs = [problem for directory in directories(root) for problem in verify_run(directory)]
+    return runs + list(_layers(root))
+
+
+def directories(root: Path) -> list[Path]:
+    """Return the directories that are, or should be, published runs."""
+    return sorted(path for path in (root / "runs").glob("run_id=*") if path.is_dir())
+
+
+def verify_run(directory: Path) -> Iterator[Problem]:
+    """Yield what is wrong with one run."""
+    run_id = directory.name.removeprefix("run_id=")
+    try:
+        run = manifest.load(directory)
+    except ValueError as error:
+        yield Problem(run_id, "run.json", str(error))
+        return
+    found = {path.name for path in directory.iterdir()} - {"run.json"}
+    for name in sorted(found.difference(run.files)):
+        yield Problem(run_id, name, EXTRA)
+    for name in sorted(run.files):
+        problem = _verify_file(run, name) if name in found else "is missing"
+        if problem:
+            yield Problem(run_id, name, problem)
+
+
+def is_newer(directory: Path) -> bool:
+    """Tell whether a run was written by a later version, which is no damage."""
+    try:
+        manifest.load(directory)
+    except NewerFormat:
+        return True
+    except ValueError:
+        return False
+    return False
+
+
+def explained(error: Refused, runs: Iterable[Manifest]) -> Refused:
+    """Return why a question failed: the damaged file of one of ``runs`` if there is one, else ``error``.
+
+    Only where the message speaks of files: a typo must not cost reading the store.
+    """
+    if not READING.search(str(error)):
+        return error
+    for run in _suspects(str(error), list(runs)):
+        for name in sorted(run.files):
+            problem = _verify_file(run, name) if (run.directory / name).exists() else "is missing"
+            if problem:
+                return Damaged(sentence(Problem(run.run_id, name, problem)))
+    return error
+
+
+def sentence(problem: Problem) -> str:
+    """Return one damaged file, and what to do about it, in one sentence."""
+    return (
+        f"run {problem.run_id}: {problem.file} {problem.problem}; leave the run out "
+        f"(--where \"run_id != '{problem.run_id}'\"), or let `python -m store verify --repair` put it aside"
+    )
+
+
+def _suspects(text: str, runs: Sequence[Manifest]) -> list[Manifest]:
+    """Return the runs that a message names first, for a quick answer."""
+    named = re.findall(r"run_id=([^/\\]+)", text)
+    return sorted((run for run in runs if run.run_id in named or not named), key=lambda run: run.run_id)
+
+
+def _layers(root: Path) -> Iterator[Problem]:
+    for run_id in notes.annotated(root):
+        problems: list[str] = []
+        list(notes.layers(root, run_id, problems))
+        for problem in problems:
+            yield Problem(run_id, LAYER, problem)
+
+
+def _verify_file(run: Manifest, name: str) -> str | None:
+    """Return what is wrong with a file: what a reader of it would miss first, then a changed byte."""
+    path, entry = run.directory / name, run.files[name]
+    try:
+        checksum = publishing.sha256(path)
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    if entry.columns and (problem := _verify_table(path, entry)):
+        return problem
+    if checksum != entry.sha256:
+        return f"has sha256 {checksum[:12]}..., the manifest says {entry.sha256[:12]}..."
+    return None
+
+
+def _verify_table(path: Path, entry: manifest.File) -> str | None:
+    try:
+        parquet = pq.ParquetFile(path)
+    except (OSError, pa.ArrowException) as error:
+        return f"is no whole Parquet file ({' '.join(str(error).split())[:120]})"
+    with parquet:
+        rows, names = parquet.metadata.num_rows, parquet.schema_arrow.names
+    if rows != entry.rows:
+        return f"has {rows} rows, the manifest says {entry.rows}"
+    if missing := [name for name in entry.columns if name not in names]:
+        return f"lacks column {', '.join(missing)}, which the manifest lists"
+    if names != list(entry.columns):
+        return f"has columns {names}, the manifest says {list(entry.columns)}"
+    return None

@@ -1,0 +1,256 @@
+"""The cache of what ``run.json`` says: right when it is fresh, stale, moved, corrupt, deleted or not to be written."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from store import open_catalog
+from store.cache import index, keeping, segments, stamps
+from store.layers import notes
+from store.upkeep import maintenance
+
+
+@pytest.fixture
+def root(tmp_path: Path, make_run: Callable[..., str]) -> Path:
+    """Return a store of three runs whose cache is fresh."""
+    for k in range(3):
+        make_run(tmp_path / "store", run_id=f"r{k}", seed=k, cycles={"wall_ns": [k, k + 1]})
+    maintenance.refresh(tmp_path / "store")
+    return tmp_path / "store"
+
+
+def seeds(root: Path) -> list[int]:
+    with open_catalog(root) as catalog:
+        total = catalog.query("select sum(wall_ns)::bigint as ns from cycles")[0]["ns"]
+        found = sorted(catalog.runs()["seed"].to_pylist())
+    assert total == sum(2 * seed + 1 for seed in found)
+    return found
+
+
+def foreign(root: Path) -> list[int]:
+    with duckdb.connect(str(root / "catalog.duckdb"), read_only=True) as connection:
+        return [row[0] for row in connection.execute("select seed from runs order by seed").fetchall()]
+
+
+def test_a_fresh_cache_opens_no_run(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index.manifest, "load", lambda directory: pytest.fail(f"{directory} was read"))
+    assert seeds(root) == [0, 1, 2]
+    assert keeping.is_kept(index.survey(root))
+
+
+def test_a_new_run_is_seen_before_the_cache_has_it_and_costs_one_line(
+    root: Path, make_run: Callable[..., str]
+) -> None:
+    built = (root / "catalog.duckdb").stat().st_mtime_ns
+    make_run(root, run_id="r3", seed=3, cycles={"wall_ns": [3, 4]})
+    assert seeds(root) == [0, 1, 2, 3]
+    assert foreign(root) == [0, 1, 2]
+    maintenance.refresh(root)
+    assert foreign(root) == [0, 1, 2, 3]
+    assert len(segments.read(root).added) == 1
+    assert (root / "catalog.duckdb").stat().st_mtime_ns == built
+
+
+def test_a_removed_run_is_gone_everywhere(root: Path) -> None:
+    shutil.rmtree(root / "runs" / "run_id=r1")
+    assert seeds(root) == [0, 2]
+    maintenance.refresh(root)
+    assert foreign(root) == [0, 2]
+
+
+def test_many_new_runs_are_merged(root: Path, make_run: Callable[..., str]) -> None:
+    for k in range(3, 6):
+        make_run(root, run_id=f"r{k}", seed=k, cycles={"wall_ns": [k, k + 1]})
+        maintenance.refresh(root)
+    keeping.MOST_LINES, most = 3, keeping.MOST_LINES
+    try:
+        make_run(root, run_id="r6", seed=6, cycles={"wall_ns": [6, 7]})
+        maintenance.refresh(root)
+    finally:
+        keeping.MOST_LINES = most
+    assert (len(segments.read(root).base), len(segments.read(root).added)) == (7, 0)
+    assert seeds(root) == foreign(root) == list(range(7))
+
+
+def test_a_layer_makes_its_run_stale(root: Path) -> None:
+    notes.write(root, "r1", {"workload": "mine"}, {"by": "a test"})
+    with open_catalog(root) as catalog:
+        assert catalog.select("workload = 'mine'") == ["r1"]
+    maintenance.refresh(root)
+    notes.write(root, "r1", {"optimization": "mine too"}, {"by": "a test"})  # within one tick of the clock
+    with open_catalog(root) as catalog:
+        assert catalog.select("optimization = 'mine too' and workload = 'mine'") == ["r1"]
+
+
+def test_what_changed_within_the_last_second_is_looked_at_again() -> None:
+    now = time.time_ns()
+    assert stamps.kept([1, 2, 3, now - 10**9 - 1], now_ns=now, sure=True) == [1, 2, 3, now - 10**9 - 1]
+    assert stamps.kept([1, 2, 3, now - 10**6], now_ns=now, sure=True)[3] == stamps.UNSETTLED
+    assert stamps.kept([1, 2, 3, 0], now_ns=now, sure=False)[3] == stamps.UNSETTLED
+
+
+def _cut_head(root: Path) -> None:
+    path = root / segments.HEAD
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def _cut_segment(root: Path) -> None:
+    (path,) = root.glob("catalog.runs.*.parquet")
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def _garble_segment(root: Path) -> None:
+    (path,) = root.glob("catalog.runs.*.parquet")
+    path.write_bytes(b"\0" * path.stat().st_size)
+
+
+def _remove_segment(root: Path) -> None:
+    for path in root.glob("catalog.runs.*"):
+        path.unlink()
+
+
+def _remove_all(root: Path) -> None:
+    for path in root.glob("catalog*"):
+        path.unlink()
+
+
+def _cut_lines(root: Path) -> None:
+    (path,) = root.glob("catalog.runs.*.jsonl")
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+SAID = (_cut_head, _cut_segment, _remove_segment)
+"""What leaves a list behind that no segment answers to."""
+
+
+def test_a_damaged_cache_changes_no_answer_and_is_built_again(root: Path) -> None:
+    for damage in (*SAID, _garble_segment, _remove_all):
+        damage(root)
+        assert seeds(root) == [0, 1, 2], damage
+        said: list[str] = []
+        maintenance.refresh(root, note=said.append)
+        if damage in SAID:
+            assert ["built again" in sentence for sentence in said] == [True], damage
+            assert foreign(root) == [0, 1, 2]
+        _remove_all(root)
+        maintenance.refresh(root)
+
+
+def test_damaged_lines_change_no_answer_and_are_written_again(
+    root: Path, make_run: Callable[..., str]
+) -> None:
+    make_run(root, run_id="r3", seed=3, cycles={"wall_ns": [3, 4]})
+    maintenance.refresh(root)
+    _cut_lines(root)
+    assert seeds(root) == [0, 1, 2, 3]
+    assert foreign(root) == [0, 1, 2]
+    said: list[str] = []
+    maintenance.refresh(root, note=said.append)
+    assert ["built again" in sentence for sentence in said] == [True]
+    assert foreign(root) == [0, 1, 2, 3]
+
+
+def test_a_line_that_a_killed_builder_left_unfinished_is_nobodys(
+    root: Path, make_run: Callable[..., str]
+) -> None:
+    (lines,) = root.glob("catalog.runs.*.jsonl")
+    lines.write_text('{"run_id": "r9", "experi')
+    assert seeds(root) == foreign(root) == [0, 1, 2]
+    make_run(root, run_id="r3", seed=3, cycles={"wall_ns": [3, 4]})
+    maintenance.refresh(root)
+    assert seeds(root) == foreign(root) == [0, 1, 2, 3]
+    assert not segments.read(root).added
+
+
+def test_lines_hold_what_the_merged_file_would(root: Path, make_run: Callable[..., str]) -> None:
+    make_run(root, seed=3, cycles={"wall_ns": [3, 4]}, experiment='Zürich \n"温度"', wall_s=0.1 + 0.2)
+    make_run(root, seed=4, cycles={"wall_ns": [4, 5]}, probes={"memory": {"rss_bytes": [2**62]}})
+    read = index.survey(root).table
+    maintenance.refresh(root)
+    assert len(segments.read(root).added) == 2
+    assert index.survey(root).table.equals(read)
+    asked = "select * from runs order by run_id"
+    with (
+        duckdb.connect(str(root / "catalog.duckdb"), read_only=True) as client,
+        open_catalog(root) as catalog,
+    ):
+        client.execute("set timezone = 'UTC'")
+        assert client.sql(asked).to_arrow_table().to_pylist() == catalog.sql(asked).arrow().to_pylist()
+
+
+def test_a_number_that_json_lacks_goes_into_the_merged_file(root: Path, make_run: Callable[..., str]) -> None:
+    run_id = make_run(root, seed=3, cycles={"wall_ns": [3, 4]})
+    path = root / "runs" / f"run_id={run_id}" / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"cpu_s": float("nan")}))
+    maintenance.refresh(root)
+    assert not segments.read(root).added
+    with open_catalog(root) as catalog:
+        assert math.isnan(catalog.runs([run_id])["cpu_s"][0].as_py())
+
+
+def test_a_cache_that_was_built_again_is_fresh(root: Path) -> None:
+    _cut_head(root)
+    maintenance.refresh(root)
+    said: list[str] = []
+    maintenance.refresh(root, note=said.append)
+    assert said == []
+
+
+def test_a_moved_store_is_read_and_its_cache_built_again(root: Path) -> None:
+    moved = root.with_name("Zürich 2")
+    root.rename(moved)
+    assert seeds(moved) == [0, 1, 2]
+    maintenance.refresh(moved)
+    assert seeds(moved) == foreign(moved) == [0, 1, 2]
+
+
+def test_a_client_that_rewrites_the_file_does_not_spoil_it(root: Path) -> None:
+    with duckdb.connect(str(root / "catalog.duckdb")) as connection:
+        connection.execute("drop view runs")
+    said: list[str] = []
+    maintenance.refresh(root, note=said.append)
+    assert ["changed or removed" in sentence for sentence in said] == [True]
+    assert foreign(root) == [0, 1, 2]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere")
+def test_a_read_only_store_is_read(root: Path) -> None:
+    root.chmod(0o500)
+    try:
+        assert seeds(root) == [0, 1, 2]
+    finally:
+        root.chmod(0o700)
+
+
+def test_a_store_that_cannot_be_written_is_read_and_refresh_says_so(
+    root: Path, make_run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    make_run(root, run_id="r3", seed=3, cycles={"wall_ns": [3, 4]})
+    monkeypatch.setattr(segments, "extend", full)
+    monkeypatch.setattr(segments, "create", full)
+    monkeypatch.setattr("store.catalog.WORTH_KEEPING", 0)
+    assert seeds(root) == [0, 1, 2, 3]
+    said: list[str] = []
+    maintenance.refresh(root, note=said.append)
+    assert said == [f"{root / 'catalog.duckdb'} is not up to date: No space left on device"]
+
+
+def test_a_reader_that_finds_many_new_runs_leaves_a_cache(
+    root: Path, make_run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.catalog.WORTH_KEEPING", 0)
+    make_run(root, run_id="r3", seed=3, cycles={"wall_ns": [3, 4]})
+    assert seeds(root) == [0, 1, 2, 3]
+    assert keeping.is_kept(index.survey(root))
