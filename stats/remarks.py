@@ -57,7 +57,13 @@ def read(catalog: Catalog, ids: Sequence[str]) -> list[Record]:
 
 
 def _mapping(text: str | None) -> Mapping[str, Any]:
-    value = json.loads(text) if text else {}
+    return _within(json.loads(text) if text else {})
+
+
+def _within(value: Any, *keys: str) -> Mapping[str, Any]:
+    """Return the mapping under ``keys``; an empty one where a foreign configuration means something else by them."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
     return value if isinstance(value, dict) else {}
 
 
@@ -68,7 +74,7 @@ def expected(records: Sequence[Record], hypothesis: str) -> str | None:
 
 
 def _expected(record: Record, hypothesis: str) -> str | None:
-    declared = record.config.get("expected")
+    declared = _within(record.config, "expected")
     if declared:
         verdict = declared.get(hypothesis)
         return None if verdict is None else str(verdict)
@@ -130,7 +136,8 @@ def _other_thresholds(records: Sequence[Record], limits: Mapping[str, Mapping[st
     said = []
     for name, used in ((f"{h}.{key}", value) for h, each in limits.items() for key, value in each.items()):
         hypothesis, key = name.split(".")
-        declared = [(r.config.get("hypothesis") or {}).get(hypothesis, {}).get(key, used) for r in records]
+        said_of = [_within(r.config, "hypothesis", hypothesis).get(key) for r in records]
+        declared = [value if isinstance(value, int | float) else used for value in said_of]
         other = sorted({value for value in declared if value != used})
         if other:
             runs = [value for value in declared if value != used]
