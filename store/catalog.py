@@ -14,13 +14,13 @@ import pyarrow.compute as pc
 
 from store import choosing, manifest, publishing, query, relations, schema
 from store import live as spooled
-from store.cache import compacting, index, keeping
+from store.cache import compacting, digests, index, keeping
 from store.cache.compacting import Compacted
+from store.cache.digests import Sums
 from store.cache.index import Fleet
 from store.manifest import Manifest
 from store.query import Connection, Refused, Rows, Source
-from store.reduced import digest, digests
-from store.reduced.digests import Sums
+from store.reduced import digest
 from store.upkeep import damage
 
 KEPT_CONNECTIONS = 8

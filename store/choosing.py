@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store.layers.notes import matches
+from store.notes import matches
 
 
 def only(runs: pa.Table, ids: set[str]) -> pa.Table:

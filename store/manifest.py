@@ -14,9 +14,8 @@ from typing import Any, NamedTuple, Protocol
 import pyarrow as pa
 
 from probes import ownership
-from store import schema, values
-from store.layers import notes
-from store.layers.notes import Layer
+from store import notes, schema, values
+from store.notes import Layer
 from store.publishing import is_published
 
 

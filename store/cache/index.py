@@ -16,11 +16,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store import choosing, manifest, schema
+from store import choosing, manifest, notes, schema
 from store.cache import segments, stamps
 from store.cache.segments import COLUMNS, CONDITION, Segments
 from store.cache.stamps import HIVE_KEY, Stamp
-from store.layers import notes
 from store.manifest import Manifest
 from store.reduced import digest
 

@@ -20,9 +20,8 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from store import schema
+from store import notes, schema
 from store.cache.stamps import Stamp
-from store.layers import notes
 
 HEAD: Final = "catalog.index.json"
 NAME: Final = "catalog.runs"

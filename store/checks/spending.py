@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from store.cache.digests import Sums
     from store.catalog import Catalog
-    from store.reduced.digests import Sums
 
 ACCOUNTS: Final = ("cpu", "runq", "offcpu", "gc", "probe", "sampling")
 

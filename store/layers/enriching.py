@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from store import manifest, publishing, schema
-from store.layers import notes
+from store import manifest, notes, publishing, schema
 from store.layers.inferring import infer
 from store.manifest import Manifest
 

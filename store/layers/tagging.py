@@ -6,9 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from store import manifest
-from store.layers import notes
-from store.layers.notes import matches
+from store import manifest, notes
+from store.notes import matches
 
 FORM = re.compile(r"\w[\w.:/+-]*(=[\w.:/+-]*)?")
 """Words that a shell takes without quotes; ``=`` parts a name from its value."""

@@ -10,8 +10,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from store import manifest, publishing
-from store.layers import notes
+from store import manifest, notes, publishing
 from store.manifest import Manifest, NewerFormat
 from store.query import Refused
 

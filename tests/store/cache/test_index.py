@@ -13,9 +13,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from store import open_catalog
+from store import notes, open_catalog
 from store.cache import index, keeping, segments, stamps
-from store.layers import notes
 from store.upkeep import maintenance
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from store import manifest, open_catalog
+from store import manifest, notes, open_catalog
 from store.__main__ import main
 from store.cache import foreign, index, keeping
-from store.layers import enriching, notes
+from store.layers import enriching
 from store.raw import import_file
 from store.upkeep import damage, maintenance
 

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from store import open_catalog, publishing
-from store.reduced import digest, digests
+from store.cache import digests
+from store.reduced import digest
 from store.upkeep.damage import verify
 
 LINES = """
