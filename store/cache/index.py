@@ -95,7 +95,8 @@ def survey(root: Path) -> Fleet:
 
 def row(run: Manifest) -> dict[str, Any]:
     """Return one run as a row of ``COLUMNS``."""
-    return {**run.run, "conditions": [dict(row) for row in run.conditions], "layout": layout_text(run)}
+    conditions = [{field.name: row[field.name] for field in CONDITION} for row in run.conditions]
+    return {**run.run, "conditions": conditions, "layout": layout_text(run)}
 
 
 def rows(runs: Sequence[Manifest]) -> pa.Table:
