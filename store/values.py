@@ -29,7 +29,9 @@ def typed(column: Column, value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text.encode()  # half a character can be written in JSON, and nowhere else
+    return text
 
 
 def _integer(value: Any) -> int:
@@ -58,7 +60,7 @@ def _time(value: Any) -> datetime:
 def _texts(value: Any) -> list[str]:
     if type(value) is not list or not all(isinstance(text, str) for text in value):
         raise TypeError
-    return value
+    return list(map(_text, value))
 
 
 _KINDS: Final[Mapping[str, Callable[[Any], Any]]] = {

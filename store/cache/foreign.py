@@ -39,12 +39,14 @@ EMPTY = Template("create view $name as select $nulls where false")
 # A newer generation replaces all older files, be it empty; two writers without a lock may both have kept a run, and
 # a line that is being written has no run id yet.
 HELD = Template("""
-with held as (
+with added as (
+    select filename, unnest(string_split(content, chr(30))) as line
+    from read_text($lines)
+),
+held as (
     select * from read_parquet($base, filename = true)
     union all by name
-    select * from read_json(
-        $lines, filename = true, format = 'newline_delimited', ignore_errors = true, columns = {$fields}
-    )
+    select filename, unnest(try_cast(line as struct($fields))) from added
 ),
 newest as (
     select *
@@ -112,8 +114,8 @@ def _statements(root: Path, holdings: Sequence[Holding], others: Sequence[str]) 
     place = f"{_no_glob(str(root.absolute()))}/{segments.NAME}"
     held = HELD.substitute(
         base=_literal(f"{place}.*.parquet"),
-        lines=_literal(f"{place}.*.jsonl"),
-        fields=", ".join(f"{_literal(name)}: {_literal(kind)}" for name, kind in _kept_columns()),
+        lines=_literal(f"{place}.*.seq"),
+        fields=", ".join(f"{_identifier(name)} {kind}" for name, kind in _kept_columns()),
     )
     yield RUNS.substitute(held=held, columns=", ".join(_identifier(c.name) for c in schema.RUNS.columns))
     yield CONDITIONS.substitute(held=held)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import shutil
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from store import notes, open_catalog
 from store.cache import index, keeping, segments, stamps
+from store.cache.foreign import _kept_columns
 from store.upkeep import maintenance
 
 
@@ -127,7 +130,7 @@ def _remove_all(root: Path) -> None:
 
 
 def _cut_lines(root: Path) -> None:
-    (path,) = root.glob("catalog.runs.*.jsonl")
+    (path,) = root.glob("catalog.runs.*.seq")
     path.write_bytes(path.read_bytes()[:-40])
 
 
@@ -165,8 +168,8 @@ def test_damaged_lines_change_no_answer_and_are_written_again(
 def test_a_line_that_a_killed_builder_left_unfinished_is_nobodys(
     root: Path, make_run: Callable[..., str]
 ) -> None:
-    (lines,) = root.glob("catalog.runs.*.jsonl")
-    lines.write_text('{"run_id": "r9", "experi')
+    (lines,) = root.glob("catalog.runs.*.seq")
+    lines.write_text('\x1e{"run_id": "r9", "experi')
     assert seeds(root) == foreign(root) == [0, 1, 2]
     make_run(root, run_id="r3", seed=3, cycles={"wall_ns": [3, 4]})
     maintenance.refresh(root)
@@ -174,31 +177,69 @@ def test_a_line_that_a_killed_builder_left_unfinished_is_nobodys(
     assert not segments.read(root).added
 
 
+TEXTS = st.text(
+    st.one_of(
+        st.sampled_from("\"'\\\\,:{}[]\n\t nul0\u2028温"),
+        st.characters(codec="utf-8", exclude_characters="\x1e"),
+    )
+)
+ROWS = st.fixed_dictionaries(
+    {
+        "run_id": TEXTS,
+        "seed": st.none() | st.integers(-(2**63), 2**63 - 1),
+        "started_at": st.none() | st.datetimes(datetime(1970, 1, 1), timezones=st.just(UTC)),
+        "cpu_s": st.none() | st.floats(allow_nan=False),
+        "traced": st.none() | st.booleans(),
+        "error": st.none() | TEXTS,
+        "tags": st.none() | st.lists(TEXTS, max_size=3),
+        "conditions": st.lists(
+            st.fixed_dictionaries(
+                {"condition": TEXTS, "population_mean": st.none() | st.floats(allow_nan=False)}
+            ),
+            max_size=2,
+        ),
+    }
+)
+
+
+@given(rows=st.lists(ROWS, min_size=1, max_size=3))
+def test_any_row_comes_back_from_its_line_and_through_a_cast(rows: list[dict[str, object]]) -> None:
+    lines = [segments._line(row) for row in rows]
+    told = "".join(f"{segments.RS}{line}\n" for line in lines).encode()
+    whole = pa.Table.from_pylist(rows, schema=segments.COLUMNS)
+    assert segments._parsed(told).equals(whole)
+    fields = ", ".join(f'"{name}" {kind}' for name, kind in _kept_columns())
+    with duckdb.connect() as client:
+        client.execute("set timezone = 'UTC'")
+        asked = f"select unnest(string_split($told, chr(30))[2:])::struct({fields}) as row"
+        found = [row for (row,) in client.execute(asked, {"told": told.decode()}).fetchall()]
+    assert found == whole.to_pylist()
+
+
 def test_lines_hold_what_the_merged_file_would(root: Path, make_run: Callable[..., str]) -> None:
-    make_run(root, seed=3, cycles={"wall_ns": [3, 4]}, experiment='Zürich \n"温度"', wall_s=0.1 + 0.2)
+    make_run(root, seed=3, cycles={"wall_ns": [3, 4]}, experiment='Zürich \n"温度"', error="a\\\n\tb")
     make_run(root, seed=4, cycles={"wall_ns": [4, 5]}, probes={"memory": {"rss_bytes": [2**62]}})
     read = index.survey(root).table
     maintenance.refresh(root)
     kept = segments.read(root)
     assert len(kept.added) == 2
     assert index.ordered(segments.table(root, kept)).equals(read)
-    asked = "select * from runs order by run_id"
     with (
         duckdb.connect(str(root / "catalog.duckdb"), read_only=True) as client,
         open_catalog(root) as catalog,
     ):
         client.execute("set timezone = 'UTC'")
-        assert client.sql(asked).to_arrow_table().to_pylist() == catalog.sql(asked).arrow().to_pylist()
+        for asked in ("select * from runs order by run_id", "select * from conditions order by all"):
+            assert client.sql(asked).to_arrow_table().to_pylist() == catalog.sql(asked).arrow().to_pylist()
 
 
-def test_a_number_that_json_lacks_goes_into_the_merged_file(root: Path, make_run: Callable[..., str]) -> None:
-    run_id = make_run(root, seed=3, cycles={"wall_ns": [3, 4]})
-    path = root / "runs" / f"run_id={run_id}" / "run.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"cpu_s": float("nan")}))
+def test_a_text_that_would_end_a_line_goes_into_the_merged_file(
+    root: Path, make_run: Callable[..., str]
+) -> None:
+    make_run(root, seed=3, cycles={"wall_ns": [3, 4]}, error="a\x1eb")
     maintenance.refresh(root)
     assert not segments.read(root).added
-    with open_catalog(root) as catalog:
-        assert math.isnan(catalog.runs([run_id])["cpu_s"][0].as_py())
+    assert seeds(root) == foreign(root) == [0, 1, 2, 3]
 
 
 def test_a_cache_that_was_built_again_is_fresh(root: Path) -> None:
