@@ -80,7 +80,11 @@ def _parts(observers: Mapping[str, Ledger], totals: Mapping[str, Row]) -> list[s
     The readings are the account less the windows and segments: of those before cycle 0 older runs do not tell.
     """
     found = [(totals[run_id], observers[run_id]) for run_id in totals.keys() & observers.keys()]
-    told = [(row, ledger) for row, ledger in found if row["wall"] and row["probe"] and "spool" in ledger]
+    told = [
+        (row, ledger)
+        for row, ledger in found
+        if row["wall"] and row["probe"] and {"spool", "accounts"} <= ledger.keys()
+    ]
     wall, ours = (sum(row[key] for row, _ in told) for key in ("wall", "probe"))
     rows, ends = (sum(ledger[name].get("ns") or 0 for _, ledger in told) for name in ("spool", "accounts"))
     if not wall or max(ours, ends) < LIMIT * wall:
@@ -101,13 +105,13 @@ def _share(ns: int, wall: int) -> str:
 def _probes(observer: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     # The recorder's own entries (accounts, spool, loop) have no rate.
     for name, entry in observer.items():
-        if isinstance(entry, Mapping) and entry.get("asked") and entry.get("reads"):
+        if entry.get("asked") and entry.get("reads") and entry.get("ns") is not None:
             yield name, entry
 
 
 def _cost(name: str, entries: Sequence[Mapping[str, Any]], wall: int) -> Cost:
     dearest = max(entries, key=lambda entry: entry.get("share_as_asked") or 0.0)
-    ns = sum((entry.get("ns") or 0) - entry.get("baseline_ns", 0) for entry in entries)
+    ns = sum(entry["ns"] - (entry.get("baseline_ns") or 0) for entry in entries)
     reads = sum(entry["reads"] - ("baseline_ns" in entry) for entry in entries)
     timed = [entry for entry in entries if entry.get("cpu_ns") is not None]
     timed_ns = sum(entry["ns"] for entry in timed)

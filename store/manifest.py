@@ -178,7 +178,9 @@ def columns(manifests: Iterable[Columned], table: str) -> pa.Schema:
 
 def _manifest(directory: Path, document: Mapping[str, Any]) -> Manifest:
     run = _row("runs", document)
-    rows = (_row("conditions", {**row, "run_id": run["run_id"]}) for row in document["conditions"])
+    rows = [_row("conditions", {**row, "run_id": run["run_id"]}) for row in document["conditions"]]
+    if unnamed := [row for row in rows if row["condition"] is None]:
+        raise ValueError(f"a condition has no name: {unnamed[0]}")
     files = {name: _file(name, entry) for name, entry in document["files"].items()}
     return Manifest(
         directory=directory,
@@ -186,7 +188,7 @@ def _manifest(directory: Path, document: Mapping[str, Any]) -> Manifest:
         conditions=tuple(rows),
         files=files,
         modules=tuple(document.get("modules", ())),
-        observer=document.get("observer", {}),
+        observer=_observer(document.get("observer", {})),
     )
 
 
@@ -196,6 +198,16 @@ def _file(name: str, entry: Mapping[str, Any]) -> File:
     if unknown or not isinstance(entry["sha256"], str) or Path(name).name != name:
         raise ValueError(f"files[{name!r}] is no entry of a file: {unknown or entry['sha256']}")
     return File(entry["sha256"], entry.get("rows"), columns)
+
+
+def _observer(entries: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """Return what recording cost, entry by entry: numbers, rates (mappings of numbers) and the accounts' ``mode``."""
+    for name, entry in entries.items():
+        for key, value in entry.items():
+            numbers = value.values() if isinstance(value, dict) else [value]
+            if key != "mode" and not all(each is None or type(each) in (int, float) for each in numbers):
+                raise ValueError(f"observer.{name}.{key} is {value!r}, and a number is expected")
+    return entries
 
 
 def layered(manifest: Manifest, layers: tuple[Layer, ...]) -> Manifest:

@@ -54,6 +54,12 @@ WRONG = {
         {"files": {"../../x.parquet": {"sha256": "0"}}},
         "files['../../x.parquet'] is no entry of a file",
     ),
+    "a condition without a name": ({"conditions": [{"position": 0}]}, "a condition has no name"),
+    "no ledger": ({"observer": 5}, "cannot be read"),
+    "no number in the ledger": (
+        {"observer": {"memory": {"ns": "x"}}},
+        "observer.memory.ns is 'x', and a number is expected",
+    ),
     "no columns": ({"files": {"cycles.parquet": {"sha256": "0", "columns": None}}}, "cannot be read"),
 }
 
