@@ -55,8 +55,7 @@ class Fleet:
     @cached_property
     def table(self) -> pa.Table:
         """Return a row of ``COLUMNS`` per run, oldest first."""
-        cached = self._cached()  # first: where it cannot be read, all are fresh
-        return ordered(pa.concat_tables([cached, rows(list(self.fresh.values()))]))
+        return ordered(pa.concat_tables([self._cached(), rows(list(self.fresh.values()))]))
 
     @cached_property
     def others(self) -> list[str]:
@@ -69,17 +68,13 @@ class Fleet:
         return any(self.found.get(name) != stamp for name, stamp in self.kept.runs.items())
 
     def _cached(self) -> pa.Table:
-        """Return the rows of the cache that are right; all from their own files if it cannot be read by now."""
+        """Return the rows of the cache that are right."""
         runs = self.kept.runs
         if not runs:
             return COLUMNS.empty_table()
-        right = [name.removeprefix(HIVE_KEY) for name, stamp in runs.items() if self.found.get(name) == stamp]
-        try:
-            table = segments.table(self.root, self.kept)
-        except (OSError, pa.ArrowException):
-            self.fresh |= _load(self.root, sorted(self.found.keys() - self.fresh.keys()), self.problems)[0]
-            return COLUMNS.empty_table()
-        return table if len(right) == len(runs) else choosing.only(table, set(right))
+        right = {name.removeprefix(HIVE_KEY) for name, stamp in runs.items() if self.found.get(name) == stamp}
+        table = self.kept.table()
+        return table if len(right) == len(runs) else choosing.only(table, right)
 
 
 def survey(root: Path) -> Fleet:

@@ -104,65 +104,60 @@ def test_what_changed_within_the_last_second_is_looked_at_again() -> None:
     assert stamps.kept([1, 2, 3, 0], now_ns=now, sure=False)[3] == stamps.UNSETTLED
 
 
-def _cut_head(root: Path) -> None:
-    path = root / segments.HEAD
+def _cut(root: Path, pattern: str) -> None:
+    (path,) = root.glob(pattern)
     path.write_bytes(path.read_bytes()[:-40])
 
 
-def _cut_segment(root: Path) -> None:
-    (path,) = root.glob("catalog.runs.*.parquet")
-    path.write_bytes(path.read_bytes()[:-40])
+def _garble(root: Path, pattern: str) -> None:
+    (path,) = root.glob(pattern)
+    content = path.read_bytes()
+    path.write_bytes(content[:-40] + b"\0" * 20 + content[-20:])
 
 
-def _garble_segment(root: Path) -> None:
-    (path,) = root.glob("catalog.runs.*.parquet")
-    path.write_bytes(b"\0" * path.stat().st_size)
-
-
-def _remove_segment(root: Path) -> None:
-    for path in root.glob("catalog.runs.*"):
+def _remove(root: Path, pattern: str) -> None:
+    for path in root.glob(pattern):
         path.unlink()
 
 
-def _remove_all(root: Path) -> None:
-    for path in root.glob("catalog*"):
-        path.unlink()
+FILES = (segments.HEAD, "catalog.runs.*.parquet", "catalog.runs.*.seq")
 
 
-def _cut_lines(root: Path) -> None:
-    (path,) = root.glob("catalog.runs.*.seq")
-    path.write_bytes(path.read_bytes()[:-40])
-
-
-SAID = (_cut_head, _cut_segment, _remove_segment)
-"""What leaves a list behind that no segment answers to."""
-
-
-def test_a_damaged_cache_changes_no_answer_and_is_built_again(root: Path) -> None:
-    for damage in (*SAID, _garble_segment, _remove_all):
-        damage(root)
-        assert seeds(root) == [0, 1, 2], damage
-        said: list[str] = []
-        maintenance.refresh(root, note=said.append)
-        if damage in SAID:
-            assert ["built again" in sentence for sentence in said] == [True], damage
-            assert foreign(root) == [0, 1, 2]
-        _remove_all(root)
-        maintenance.refresh(root)
-
-
-def test_damaged_lines_change_no_answer_and_are_written_again(
-    root: Path, make_run: Callable[..., str]
+@pytest.mark.parametrize("pattern", FILES)
+@pytest.mark.parametrize("damage", [_cut, _garble, _remove])
+def test_a_damaged_cache_changes_no_answer_and_is_built_again(
+    root: Path, make_run: Callable[..., str], damage: Callable[[Path, str], None], pattern: str
 ) -> None:
     make_run(root, run_id="r3", seed=3, cycles={"wall_ns": [3, 4]})
     maintenance.refresh(root)
-    _cut_lines(root)
+    damage(root, pattern)
     assert seeds(root) == [0, 1, 2, 3]
-    assert foreign(root) == [0, 1, 2]
     said: list[str] = []
     maintenance.refresh(root, note=said.append)
-    assert ["built again" in sentence for sentence in said] == [True]
-    assert foreign(root) == [0, 1, 2, 3]
+    silent = damage is _remove and pattern == segments.HEAD  # nothing tells that there was one
+    assert ["built again" in sentence for sentence in said] == [True] * (not silent)
+    assert keeping.is_kept(index.survey(root))
+    assert seeds(root) == foreign(root) == [0, 1, 2, 3]
+
+
+def test_no_flipped_bit_changes_an_answer(root: Path, make_run: Callable[..., str]) -> None:
+    make_run(root, run_id="r3", seed=3, cycles={"wall_ns": [3, 4]})
+    maintenance.refresh(root)
+    expected = index.survey(root).table
+    for pattern in FILES:
+        (path,) = root.glob(pattern)
+        whole = path.read_bytes()
+        for place in range(5, len(whole), len(whole) // 40):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+            assert index.survey(root).table.equals(expected), (pattern, place)
+        path.write_bytes(whole)
+
+
+def test_a_cache_that_is_removed_is_made_again(root: Path) -> None:
+    _remove(root, "catalog*")
+    assert seeds(root) == [0, 1, 2]
+    maintenance.refresh(root)
+    assert foreign(root) == [0, 1, 2]
 
 
 def test_a_line_that_a_killed_builder_left_unfinished_is_nobodys(
@@ -223,7 +218,7 @@ def test_lines_hold_what_the_merged_file_would(root: Path, make_run: Callable[..
     maintenance.refresh(root)
     kept = segments.read(root)
     assert len(kept.added) == 2
-    assert index.ordered(segments.table(root, kept)).equals(read)
+    assert index.ordered(kept.table()).equals(read)
     with (
         duckdb.connect(str(root / "catalog.duckdb"), read_only=True) as client,
         open_catalog(root) as catalog,
@@ -243,7 +238,7 @@ def test_a_text_that_would_end_a_line_goes_into_the_merged_file(
 
 
 def test_a_cache_that_was_built_again_is_fresh(root: Path) -> None:
-    _cut_head(root)
+    _cut(root, segments.HEAD)
     maintenance.refresh(root)
     said: list[str] = []
     maintenance.refresh(root, note=said.append)
