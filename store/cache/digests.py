@@ -27,7 +27,7 @@ from store.reduced import digest
 MERGED = "catalog.digest.parquet"
 WORTH_MERGING = 50
 COLUMNS = pa.schema([pa.field("run_id", pa.string()), *digest.COLUMNS])
-_MADE_BY = sha256(f"{COLUMNS} {digest.VERSION}".encode()).hexdigest()[:16]
+_MADE_BY = sha256(f"2 {COLUMNS} {digest.VERSION}".encode()).hexdigest()[:16]
 SUMS: Final = {
     "pair": (
         *("n_x", "n_y", "n", "x_mean", "y_mean", "sxx", "sxy", "syy"),
@@ -42,13 +42,6 @@ Sums: TypeAlias = Mapping[str, dict[str, dict[str, Any]]]
 """Part → signal → its columns."""
 
 _ORDER = [("part", "ascending"), ("signal", "ascending"), ("run_id", "ascending"), ("place", "ascending")]
-
-
-class _Merged(NamedTuple):
-    """The merged file: its runs that are as they were, and whether it holds others too."""
-
-    path: Path
-    runs: Mapping[str, Stamp]
 
 
 def collect(
@@ -72,21 +65,15 @@ def collect(
     part, signal : str, optional
         As in ``store.reduced.digest``; of ``part`` also several.
     """
-    merged = _merged(root, found)
-    missing = [run_id for run_id in runs if HIVE_KEY + run_id not in merged.runs]
+    wanted = _wanted(part, signal)
+    merged = _merged(root, found, wanted)
+    missing = [run_id for run_id in runs if run_id not in merged.runs]
     read = pa.concat_tables([COLUMNS.empty_table(), *(of_run(root, run_id) for run_id in missing)])
     if len(missing) >= WORTH_MERGING:
         with suppress(OSError):  # a cache
-            _merge(root, merged, found, missing, read)
-    wanted = _wanted(part, signal)
-    parts = [only(read, part, signal)]
-    if held := {run_id for run_id in runs if HIVE_KEY + run_id in merged.runs}:
-        old = pq.read_table(merged.path, schema=COLUMNS, filters=wanted, partitioning=None)
-        whole = len(held) == len(merged.runs)
-        parts.append(
-            old if whole else old.filter(pc.field("run_id").isin(pa.array(sorted(held), pa.string())))
-        )
-    return pa.concat_tables(parts).replace_schema_metadata()
+            _merge(root, found, missing, read)
+    asked = pc.field("run_id").isin(pa.array(sorted({*runs}.intersection(merged.runs)), pa.string()))
+    return pa.concat_tables([only(read, part, signal), merged.rows.filter(asked)])
 
 
 def of_run(root: Path, run_id: str) -> pa.Table:
@@ -141,32 +128,41 @@ def _wanted(part: str | Collection[str] | None, signal: str | None) -> pc.Expres
     return reduce(and_, conditions) if conditions else None
 
 
-def _merged(root: Path, found: Mapping[str, Stamp]) -> _Merged:
-    path = root / MERGED
+class _Merged(NamedTuple):
+    """What the merged file holds: its runs that are as they were, and rows, of other runs too."""
+
+    runs: Mapping[str, Stamp]
+    rows: pa.Table
+
+
+def _merged(root: Path, found: Mapping[str, Stamp], wanted: pc.Expression | None) -> _Merged:
+    """Return the wanted rows of the merged file; none where it is missing, damaged or of another version."""
     try:
-        told = pq.read_schema(path).metadata
-        kept: dict[str, Any] = json.loads(told[b"runs"]) if told[b"made_by"].decode() == _MADE_BY else {}
-        return _Merged(
-            path, {name: stamp for name, stamp in kept.items() if found.get(name, [])[:3] == stamp}
-        )
+        with pa.OSFile(str(root / MERGED)) as file:  # opened once: another process may replace it meanwhile
+            told = pq.read_schema(file).metadata
+            kept: dict[str, Any] = json.loads(told[b"runs"]) if told[b"made_by"].decode() == _MADE_BY else {}
+            right = {run_id: stamp for run_id, stamp in kept.items() if _stamp(found, run_id) == stamp}
+            if not right:
+                return _Merged({}, COLUMNS.empty_table())
+            rows = pq.read_table(file, schema=COLUMNS, filters=wanted, page_checksum_verification=True)
+            return _Merged(right, rows.replace_schema_metadata())
     except (OSError, ValueError, LookupError, TypeError, AttributeError, pa.ArrowException):
-        return _Merged(path, {})
+        return _Merged({}, COLUMNS.empty_table())
 
 
-def _merge(
-    root: Path, merged: _Merged, found: Mapping[str, Stamp], missing: Sequence[str], read: pa.Table
-) -> None:
-    old = COLUMNS.empty_table()
-    if merged.runs:
-        old = pq.read_table(merged.path, schema=COLUMNS, partitioning=None).replace_schema_metadata()
-        old = old.filter(
-            pc.field("run_id").isin(
-                pa.array([name.removeprefix(HIVE_KEY) for name in merged.runs], pa.string())
-            )
-        )
-    runs = {**merged.runs, **{HIVE_KEY + run_id: found[HIVE_KEY + run_id][:3] for run_id in missing}}
+def _stamp(found: Mapping[str, Stamp], run_id: str) -> Stamp:
+    """Return what tells one state of a run's files from the next; layers change no digest."""
+    return found.get(HIVE_KEY + run_id, [])[:3]
+
+
+def _merge(root: Path, found: Mapping[str, Stamp], missing: Sequence[str], read: pa.Table) -> None:
+    """Leave what was read merged with what was merged already."""
+    merged = _merged(root, found, None)
+    kept = merged.runs.keys() - set(missing)
+    old = merged.rows.filter(pc.field("run_id").isin(pa.array(sorted(kept), pa.string())))
+    runs = {run_id: _stamp(found, run_id) for run_id in [*sorted(kept), *missing]}
     table = pa.concat_tables([old, read]).sort_by(_ORDER)
     table = table.replace_schema_metadata({"runs": json.dumps(runs), "made_by": _MADE_BY})
     new = root / f"catalog.{uuid.uuid4().hex}.tmp"
-    pq.write_table(table, new, compression="zstd", row_group_size=16_384)
+    pq.write_table(table, new, compression="zstd", row_group_size=16_384, write_page_checksum=True)
     new.replace(root / MERGED)

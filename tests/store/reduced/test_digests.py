@@ -151,6 +151,21 @@ def test_digests_are_the_same_merged_from_files_and_from_rows(
         assert catalog.digest().num_rows > files.num_rows
 
 
+def test_no_flipped_bit_of_the_merged_digests_changes_an_answer(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = [(name, "ascending") for name in ("run_id", "part", "signal", "place")]
+    monkeypatch.setattr(digests, "WORTH_MERGING", 1)
+    with open_catalog(root) as catalog:
+        expected = catalog.digest().sort_by(order)
+    path = root / digests.MERGED
+    whole = path.read_bytes()
+    for place in range(5, len(whole), len(whole) // 40):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        with open_catalog(root) as catalog:
+            assert catalog.digest().sort_by(order).equals(expected), place
+
+
 def test_a_digest_of_an_older_version_or_a_damaged_one_is_made_again_from_the_rows(root: Path) -> None:
     with open_catalog(root) as catalog:
         sums = catalog.sums(["r3", "r4"])
