@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,8 @@ def read(root: Path, found: Mapping[str, Stamp]) -> Compacted:
     place = root.absolute() / PLACE
     tables: dict[str, Merged] = {}
     try:
-        head = json.loads((place / HEAD).read_bytes())
+        told, crc = (place / HEAD).read_bytes().rsplit(b"\n", 1)
+        head = json.loads(told) if zlib.crc32(told) == int(crc) else {}
         runs: dict[str, Stamp] = head["runs"]
         if head["made_by"] == segments.MADE_BY and all(
             found.get(name, [])[:3] == stamp for name, stamp in runs.items()
@@ -94,7 +96,6 @@ def _write(root: Path, fleet: Fleet, note: Callable[[str], None]) -> dict[str, i
             rows = _merge(root, place / name, table, sorted(runs), holdings)
         except (ValueError, pa.ArrowException, FileNotFoundError) as error:
             note(f"{table} is not merged: {str(error).splitlines()[0]}")
-            (place / name).unlink(missing_ok=True)
             continue
         size = (place / name).stat().st_size
         entries[table] = {
@@ -105,18 +106,17 @@ def _write(root: Path, fleet: Fleet, note: Callable[[str], None]) -> dict[str, i
         }
     stamps = {HIVE_KEY + run_id: fleet.found[HIVE_KEY + run_id][:3] for run_id in ids}
     new = place / f"{uuid.uuid4().hex}.tmp"
-    new.write_text(
-        json.dumps({"made_by": segments.MADE_BY, "runs": stamps, "tables": entries}), encoding="utf-8"
-    )
+    told = json.dumps({"made_by": segments.MADE_BY, "runs": stamps, "tables": entries}).encode()
+    new.write_bytes(told + b"\n%d" % zlib.crc32(told))
     new.replace(place / HEAD)
     _sweep(place, {HEAD, *(entry["file"] for entry in entries.values()), *before})
     return {table: entry["rows"] for table, entry in entries.items()}
 
 
-def _sweep(place: Path, kept: Iterable[str]) -> None:
+def _sweep(place: Path, kept: Collection[str]) -> None:
     """Remove what no list names; what the one before named may still be read."""
     for path in place.iterdir():
-        if path.name not in set(kept):
+        if path.name not in kept:
             path.unlink(missing_ok=True)
 
 
@@ -124,7 +124,11 @@ def _merge(root: Path, path: Path, table: str, runs: list[str], holdings: list[H
     """Write one table; a row group holds whole runs where they are short, so that its statistics say which."""
     columns = manifest.columns(holdings, table)
     reader = pa.RecordBatchReader.from_batches(columns, _batches(root, table, runs, columns))
-    return int(publishing.write(path, reader)["rows"])
+    try:
+        return int(publishing.write(path, reader)["rows"])
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _batches(root: Path, table: str, runs: list[str], columns: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -90,14 +90,16 @@ def test_merged_copies_of_a_run_that_is_gone_are_ignored(root: Path) -> None:
     assert merged(root)
 
 
-@pytest.mark.parametrize("damage", ["head", "file", "gone"])
+@pytest.mark.parametrize("damage", ["head", "flipped", "file", "gone"])
 def test_damaged_copies_are_ignored(root: Path, damage: str) -> None:
     before = answers(root)
     compact(root)
     head = root / compacting.PLACE / compacting.HEAD
-    file = root / compacting.PLACE / json.loads(head.read_text())["tables"]["cycles"]["file"]
+    file = root / compacting.PLACE / json.loads(head.read_text().splitlines()[0])["tables"]["cycles"]["file"]
     if damage == "gone":
         file.unlink()
+    elif damage == "flipped":
+        head.write_bytes(head.read_bytes().replace(b'"runs": [0, 1', b'"runs": [0, 3'))
     else:
         path = head if damage == "head" else file
         path.write_bytes(path.read_bytes()[:-20])
