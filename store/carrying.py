@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from store import manifest, publishing
+from store import manifest, notes, publishing
 from store.upkeep import damage, quarantine
 
 
@@ -41,12 +43,12 @@ def carry(source: Path, root: Path) -> bool:
         )
     run_id = manifest.load(source).run_id
     final = publishing.run_directory(root, run_id)
-    new = not publishing.is_published(final)
-    if not new and publishing.sha256(final / "run.json") != publishing.sha256(source / "run.json"):
-        raise ValueError(f"store {root} holds another run {run_id}; import {source} into a store of its own")
     try:
-        if new:
-            _copy(source, final)
+        new = not publishing.is_published(final) and _copy(source, final)
+        if not new and publishing.sha256(final / "run.json") != publishing.sha256(source / "run.json"):
+            raise ValueError(
+                f"store {root} holds another run {run_id}; import {source} into a store of its own"
+            )
         _copy_layers(source, root / "notes" / run_id)
     except OSError as error:
         raise publishing.CannotPublish(
@@ -55,27 +57,27 @@ def carry(source: Path, root: Path) -> bool:
     return new
 
 
-def _copy(source: Path, final: Path) -> None:
-    staging = final.with_name(f".import-{final.name}")
+def _copy(source: Path, final: Path) -> bool:
+    """Copy a run's files; False if somebody else brought the same run meanwhile: theirs stands."""
+    # A name of its own: another import of this run may be under way, and would lose its files to ``prepare``.
+    staging = final.with_name(f"{publishing.STAGING}{uuid.uuid4().hex}")
     try:
         publishing.prepare(staging)
         for path in _manifest_last(source):
             shutil.copyfile(path, staging / path.name)
             publishing.sync(staging / path.name)
-        publishing.sync(staging)
-        staging.rename(final)
-        publishing.sync(final.parent)
+        return publishing.place(staging, final)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _copy_layers(source: Path, notes: Path) -> None:
+def _copy_layers(source: Path, directory: Path) -> None:
     layers = source.parent.parent / "notes" / source.name.removeprefix("run_id=")
     for path in sorted(layers.glob("*.json")):
-        if not (notes / path.name).exists():
-            notes.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, notes / path.name)
-            publishing.sync(notes / path.name)
+        if not (directory / path.name).exists():
+            publishing.make(directory)
+            with suppress(FileExistsError):
+                notes.put(directory / path.name, path.read_bytes())
 
 
 def _manifest_last(source: Path) -> Iterator[Path]:

@@ -7,6 +7,7 @@ order of their times, and only where the run itself says nothing: what was recor
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from store import schema
-from store.publishing import sync
+from store.publishing import make, sync
 from store.values import typed
 
 FORMAT = 1
@@ -28,7 +29,7 @@ COLUMNS = (
 )  # fmt: skip
 """Columns of ``runs`` that a layer may hold: what describes a run, never what was measured in it."""
 
-_NAME = "%Y-%m-%dT%H%M%S.%fZ"
+_TIME = "%Y-%m-%dT%H%M%S.%fZ"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,31 +83,55 @@ def write(
         If the store cannot be written; one sentence.
     """
     directory = root / "notes" / run_id
-    new = directory / f".{uuid.uuid4().hex}.tmp"
+    document = {"values": values, "source": source, **labels}
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        moment = _later_than(directory)
-        document = {
-            "format": FORMAT,
-            "written_at": moment.isoformat(),
-            "values": values,
-            "source": source,
-            **labels,
-        }
-        path = directory / moment.strftime(f"{_NAME}.json")
-        new.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        sync(new)
-        new.rename(path)
-        sync(directory)
+        make(directory)
+        return _written(directory, document)
     except OSError as error:
         reason = error.strerror or error
         raise OSError(
             f"nothing can be added to run {run_id} in store {root} ({reason}); make it writable"
         ) from error
+
+
+def _written(directory: Path, document: Mapping[str, Any]) -> Path:
+    while True:
+        moment = _later_than(directory)
+        path = directory / moment.strftime(f"{_TIME}.json")
+        dated = {"format": FORMAT, "written_at": moment.isoformat(), **document}
+        with suppress(FileExistsError):  # somebody else took this moment: the next one is free
+            put(path, (json.dumps(dated, indent=1, ensure_ascii=False) + "\n").encode())
+            return path
+
+
+def put(path: Path, data: bytes) -> None:
+    """Write a new file, at once and on the disk.
+
+    Raises
+    ------
+    FileExistsError
+        If there is one of that name, which stays as it is.
+    """
+    new = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        new.write_bytes(data)
+        sync(new)
+        _name(new, path)
+        sync(path.parent)
     finally:
         with suppress(OSError):  # a file system that can only be read refuses even what is not there
             new.unlink(missing_ok=True)
-    return path
+
+
+def _name(new: Path, path: Path) -> None:
+    """Give a file a name that is free; a rename would take the place of a file of that name."""
+    try:
+        os.link(new, path)
+    except FileExistsError:
+        raise
+    except OSError:  # no hard links there (FAT, some network mounts): take the name first, then its place
+        path.touch(exist_ok=False)
+        new.rename(path)
 
 
 def layers(root: Path, run_id: str, problems: list[str]) -> Iterator[Layer]:
@@ -175,8 +200,11 @@ def _layer(document: Mapping[str, Any]) -> Layer:
 
 def _later_than(directory: Path) -> datetime:
     """Return now, or a microsecond after the newest layer if the clock went back."""
-    last = max((path.stem for path in directory.glob("*.json")), default="")
-    now = datetime.now(UTC)
-    if now.strftime(_NAME) > last:
-        return now
-    return datetime.strptime(last, _NAME).replace(tzinfo=UTC) + timedelta(microseconds=1)
+    return max([datetime.now(UTC), *_after(directory)])
+
+
+def _after(directory: Path) -> Iterator[datetime]:
+    """Yield the moment after each layer; a file of another name has none, and is nobody's reason to fail."""
+    for path in directory.glob("*.json"):
+        with suppress(ValueError, OverflowError):
+            yield datetime.strptime(path.stem, _TIME).replace(tzinfo=UTC) + timedelta(microseconds=1)

@@ -5,19 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime, time
-from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tabulate import tabulate
+
+from store.values import plain
 
 FORMATS = ("table", "json", "csv", "parquet", "markdown")
 SUFFIXES = {".json": "json", ".csv": "csv", ".parquet": "parquet", ".md": "markdown"}
@@ -125,33 +124,6 @@ def _whole(out: Path) -> Iterator[IO[bytes]]:
             OSError
         ):  # a file system that can only be read refuses to remove even what is not there
             new.unlink(missing_ok=True)
-
-
-def plain(value: Any) -> Any:
-    """Return a value as JSON has it."""
-    if isinstance(value, bool | int | str | None):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    return _plain_scalar(value)
-
-
-def _plain_scalar(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, datetime):  # pandas' Timestamp, for nanoseconds, too
-        return (value.astimezone(UTC) if value.tzinfo else value).isoformat()
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, pa.MonthDayNano):
-        return f"P{value.months}M{value.days}DT{value.nanoseconds / 1e9:g}S"
-    return str(value)
 
 
 def _refuse_duplicates(names: Sequence[str]) -> None:

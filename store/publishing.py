@@ -8,11 +8,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import math
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -21,9 +19,13 @@ import pyarrow.parquet as pq
 
 from store import schema
 from store.reduced import digest
+from store.values import plain
 
 ROW_GROUP = 122_880
 """Rows buffered before they are written: DuckDB's own row group, 25 MB at 25 columns."""
+
+STAGING = ".import-"
+"""What the name of an unfinished import begins with, among the runs; an old one goes with the next refresh."""
 
 Data: TypeAlias = pa.Table | pa.RecordBatchReader
 
@@ -103,7 +105,7 @@ def prepare(staging: Path) -> None:
     """Make ``staging`` an empty directory: what a killed adopter left in it goes."""
     if staging.exists():
         shutil.rmtree(staging)
-    staging.mkdir(parents=True)
+    make(staging)
 
 
 def write(path: Path, data: Data) -> dict[str, Any]:
@@ -131,7 +133,6 @@ def commit(
     log: Path | None = None,
 ) -> None:
     """Add digest, log and ``run.json`` to the written files and rename ``staging`` to the run's directory."""
-    final = run_directory(root, record["run_id"])
     named = dict(files)
     digested = digest.of_files(staging, files)
     if digested is not None:
@@ -141,14 +142,34 @@ def commit(
         sync(staging / "log")
         named["log"] = {"sha256": sha256(staging / "log")}
     _write_json(staging / "run.json", _document(record, named))
+    place(staging, run_directory(root, record["run_id"]))
+
+
+def place(staging: Path, final: Path) -> bool:
+    """Rename a finished run to its place; False if somebody else published it first: theirs stands."""
     sync(staging)
-    final.parent.mkdir(parents=True, exist_ok=True)
+    make(final.parent)
+    new = True
     try:
         staging.rename(final)
     except OSError:
-        if not is_published(final):  # else somebody else published the same run first: theirs stands
+        if not is_published(final):
             raise
+        new = False
     sync(final.parent)
+    return new
+
+
+def make(directory: Path) -> None:
+    """Make a directory and what is missing above it, each level on the disk in its parent before it is used.
+
+    A run in a directory that a power loss takes back is lost: its spool is deleted once it is published.
+    """
+    if directory.is_dir():
+        return
+    make(directory.parent)
+    directory.mkdir(exist_ok=True)
+    sync(directory.parent)
 
 
 def sha256(path: Path) -> str:
@@ -214,19 +235,6 @@ def _unpacked(value: Any) -> Any:
 
 
 def _write_json(path: Path, document: Mapping[str, Any]) -> None:
-    text = json.dumps(_plain(document), indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(plain(document), indent=1, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
     sync(path)
-
-
-def _plain(value: Any) -> Any:
-    """Return ``value`` as JSON knows it: times ISO 8601 in UTC, NaN and infinities null."""
-    plain: dict[type, Callable[[Any], Any]] = {
-        datetime: lambda time: time.astimezone(UTC).isoformat(),
-        float: lambda number: number if math.isfinite(number) else None,
-    }
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(item) for item in value]
-    return plain.get(type(value), lambda other: other)(value)

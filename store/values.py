@@ -1,11 +1,15 @@
-"""A value of a JSON document as its column's type, or a sentence that says what is wrong with it."""
+"""A value of a JSON document as its column's type, and any value as JSON has it."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from typing import Any, Final
+
+import pyarrow as pa
 
 from store.schema import Column
 
@@ -26,6 +30,35 @@ def typed(column: Column, value: Any) -> Any:
         return _KINDS[column.type](value)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{column.name} is {value!r}, and {column.type} is expected") from error
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON has it: times ISO 8601, those with a zone in UTC; NaN and infinities null."""
+    if isinstance(value, bool | int | str | None):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list | tuple) and not isinstance(value, pa.MonthDayNano):
+        return [plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if hasattr(value, "item"):  # numpy's scalars: of them only float64 is a number of Python's own
+        return plain(value.item())
+    return _plain_scalar(value)
+
+
+def _plain_scalar(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, datetime):  # pandas' Timestamp, for nanoseconds, too
+        return (value.astimezone(UTC) if value.tzinfo else value).isoformat()
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, pa.MonthDayNano):
+        return f"P{value.months}M{value.days}DT{value.nanoseconds / 1e9:g}S"
+    return str(value)
 
 
 def _text(value: Any) -> str:
@@ -53,8 +86,8 @@ def _truth(value: Any) -> bool:
 
 
 def _time(value: Any) -> datetime:
-    time = datetime.fromisoformat(value)
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    moment = datetime.fromisoformat(value)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _texts(value: Any) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from conf.reproduction.checks import Row, Section, Value, passed
 from stats.text import cell, grid
-from store.output import plain
+from store.values import plain
 
 COLUMNS = ("quantity", "published", "expected", "found", "holds", "passed", "how")
 MARKS = {True: "pass", False: "FAIL", None: "----"}

@@ -169,7 +169,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _publish(root: Path, record: Mapping[str, Any], found: Recording) -> None:
-    staging = root / "runs" / f".import-{record['run_id']}"
+    staging = root / "runs" / f"{publishing.STAGING}{record['run_id']}"
     tables = {name: table for name, table in found.tables.items() if table.num_rows}
     try:
         publishing.publish(root, record, tables, staging=staging)

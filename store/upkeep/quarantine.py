@@ -47,9 +47,10 @@ def _put_aside(root: Path, run: Path, problems: Sequence[Problem]) -> dict[Probl
 def _move(root: Path, source: Path) -> Path:
     place = root / NAME / source.relative_to(root / "runs")
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+        publishing.make(place.parent)
         target = next(path for path in _places(place) if not path.exists())
         source.rename(target)
+        publishing.sync(target.parent)
         publishing.sync(source.parent)
     except OSError as error:
         raise OSError(f"{source} cannot be put aside ({error.strerror}); make the store writable") from error

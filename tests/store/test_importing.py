@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from store import open_catalog, raw
+from store import carrying, open_catalog, raw
 from store.__main__ import main
 from store.publishing import run_directory
+from store.upkeep import damage
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -83,6 +85,24 @@ def test_two_runs_with_one_id_are_never_mixed(store: Path, tmp_path: Path, run: 
     assert (code, ids) == (2, "")
     assert "holds another run" in err
     assert files(store) == before
+
+
+def test_two_imports_of_one_run_at_the_same_time_leave_it_whole(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [source, *_] = (store / "runs").iterdir()
+    copy = shutil.copyfile
+    others = iter([None])
+
+    def overtaken(path: Path, target: Path) -> None:
+        copy(path, target)
+        for _ in others:
+            assert carrying.carry(source, tmp_path / "o")
+
+    monkeypatch.setattr(shutil, "copyfile", overtaken)
+    assert not carrying.carry(source, tmp_path / "o")
+    assert [path.name for path in (tmp_path / "o" / "runs").iterdir()] == [source.name]
+    assert damage.verify(tmp_path / "o") == []
 
 
 def test_a_damaged_run_is_not_imported(store: Path, tmp_path: Path, run: Run) -> None:

@@ -6,6 +6,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -56,12 +57,19 @@ def test_a_run_is_on_the_disk_before_it_counts(tmp_path, make_run, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", lambda descriptor: steps.append(os.fstat(descriptor).st_ino))
     monkeypatch.setattr(Path, "rename", renamed)
-    run_id = make_run(tmp_path, cycles=COLUMNS, probes={"memory": {"cycle": [0], "rss_bytes": [9]}})
-    final = tmp_path / "runs" / f"run_id={run_id}"
+    root = tmp_path / "new" / "store"
+    run_id = make_run(root, cycles=COLUMNS, probes={"memory": {"cycle": [0], "rss_bytes": [9]}})
+    final = root / "runs" / f"run_id={run_id}"
     commit = steps.index(final.name)
     flushed = [path.stat().st_ino for path in (*final.iterdir(), final)]
-    assert sorted(steps[:commit]) == sorted(flushed)
-    assert steps[commit - 2 : commit] == [(final / "run.json").stat().st_ino, final.stat().st_ino]
+    above = [path.stat().st_ino for path in (tmp_path, root.parent, root)]  # each holds a level that is new
+    assert steps[:3] == above
+    assert sorted(steps[3 : commit - 1]) == sorted(flushed)
+    assert steps[commit - 3 : commit] == [
+        (final / "run.json").stat().st_ino,
+        final.stat().st_ino,
+        root.stat().st_ino,
+    ]
     assert steps[commit + 1 :] == [final.parent.stat().st_ino]
 
 
@@ -73,11 +81,12 @@ def test_publishing_a_published_run_changes_nothing(tmp_path, make_run):
 
 
 def test_times_are_utc_and_what_is_not_finite_is_null(tmp_path):
-    record = {"run_id": "r", "started_at": datetime(2026, 1, 2, tzinfo=UTC), "wall_s": math.nan}
+    record = {"run_id": "r", "started_at": datetime(2026, 1, 2, tzinfo=UTC), "wall_s": np.float64("nan")}
+    record |= {"cpu_s": math.inf, "seed": np.int64(7)}
     directory = publish(tmp_path, record, {}, staging=tmp_path / ".r")
     document = json.loads((directory / "run.json").read_text())
     assert document["started_at"] == "2026-01-02T00:00:00+00:00"
-    assert document["wall_s"] is None
+    assert (document["wall_s"], document["cpu_s"], document["seed"]) == (None, None, 7)
     assert manifest.load(directory).run["started_at"] == record["started_at"]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,6 +88,47 @@ def test_a_clock_that_goes_back_does_not_change_the_order(tmp_path, run_id):
     first.rename(late)
     assert notes.write(tmp_path, run_id, {"seed": 2}, BY).name == "2999-01-01T000000.000001Z.json"
     assert row(tmp_path, run_id)["seed"] == 2
+
+
+def no_links(*paths: object) -> None:
+    raise PermissionError(errno.EPERM, "Operation not permitted")
+
+
+@pytest.mark.parametrize("linked", [True, False], ids=["with hard links", "without"])
+def test_two_layers_of_one_moment_are_both_kept(tmp_path, run_id, monkeypatch, linked):
+    if not linked:
+        monkeypatch.setattr(os, "link", no_links)
+    first = notes.write(tmp_path, run_id, {"seed": 1}, BY)
+    first.rename(first.with_name("2999-01-01T000000.000000Z.json"))
+    flush = notes.sync
+    others = iter([{"cores": 2}])
+
+    def overtaken(path: Path) -> None:
+        for values in others:
+            notes.write(tmp_path, run_id, values, BY)
+        flush(path)
+
+    monkeypatch.setattr(notes, "sync", overtaken)
+    assert notes.write(tmp_path, run_id, {"os": "x"}, BY).name == "2999-01-01T000000.000002Z.json"
+    assert len(list((tmp_path / "notes" / run_id).iterdir())) == 3
+    found = row(tmp_path, run_id)
+    assert (found["seed"], found["cores"], found["os"]) == (1, 2, "x")
+
+
+@pytest.mark.parametrize("name", ["zzz.json", "9999-12-31T235959.999999Z.json"])
+def test_a_file_beside_the_layers_does_not_stop_the_next_one(tmp_path, run_id, name):
+    stray = notes.write(tmp_path, run_id, {"seed": 1}, BY)
+    stray.rename(stray.with_name(name)).write_text("{}")
+    notes.write(tmp_path, run_id, {"seed": 2}, BY)
+    assert row(tmp_path, run_id)["seed"] == 2
+
+
+def test_a_layer_s_directory_is_on_the_disk(tmp_path, run_id, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append(os.fstat(descriptor).st_ino))
+    path = notes.write(tmp_path, run_id, {"seed": 1}, BY)
+    above = [tmp_path, tmp_path / "notes", path, path.parent]
+    assert flushed == [place.stat().st_ino for place in above]
 
 
 def test_a_layer_is_a_dated_file_that_names_its_source(tmp_path, run_id, command):
