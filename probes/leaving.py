@@ -8,10 +8,12 @@ instruction.  Looking for it visits every object of the process once, at the end
 
 from __future__ import annotations
 
+import _thread
 import gc
 import linecache
 import opcode
 import sys
+import threading
 from types import CodeType, FrameType, TracebackType
 from typing import NamedTuple
 
@@ -86,6 +88,13 @@ def by(error: BaseException) -> Departure:
     """Tell what an exception means."""
     interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
     return Departure("interrupted" if interrupted else "failed", f"{type(error).__name__}: {error}")
+
+
+def interrupt_soon() -> None:
+    """Interrupt the main thread in a moment: what is raised within a generator that is dropped goes nowhere."""
+    later = threading.Timer(0.05, _thread.interrupt_main)
+    later.daemon = True
+    later.start()
 
 
 def _by_exception(raised: list[TracebackType], before: Pending, now: Pending) -> Departure:

@@ -169,27 +169,36 @@ class Recording:
     def _publish(self) -> None:
         # --force: where there are no locks, nobody but us can know that the run has ended.
         adopt = [sys.executable, "-P", "-m", "store", "adopt", str(self._spool), "--force"]
+        published = False
         try:
-            # A session of its own: a second Ctrl-C must not take the run with it.
-            done = subprocess.run(
-                adopt,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                env=parent.package_environment(),
-                start_new_session=True,
-                check=False,
-            )
-            published = done.returncode == 0
-        except (OSError, KeyboardInterrupt):
-            published = False
-        if not published:
-            store = self._spool.parent.parent
-            write_note(
-                f"the run stays in {self._spool}; python -m store refresh --store {store} publishes it"
-            )
+            with suppress(OSError):
+                child = subprocess.Popen(
+                    adopt,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    env=parent.package_environment(),
+                    start_new_session=True,
+                )
+                published = _exit_code(child) == 0
+        finally:
+            if not published and self._spool.exists():
+                write_note(
+                    f"the run stays in {self._spool}; "
+                    f"python -m store refresh --store {self._spool.parent.parent} publishes it"
+                )
 
     def _at_exit(self) -> None:
         self.end(leaving.at_exit())
+
+
+def _exit_code(publisher: subprocess.Popen[bytes]) -> int:
+    """Wait for the publisher, after Ctrl-C too: that does not reach a session of its own, and it is short."""
+    try:
+        return publisher.wait()
+    except BaseException:
+        write_note("interrupted; the run is published first")
+        publisher.wait()
+        raise
 
 
 def _entered() -> LoopMeters:

@@ -236,7 +236,12 @@ class Tracked(_Current, Generic[T]):
                 end_cycle()
         except GeneratorExit:
             before = leaving.Pending(interrupts, leaves)
-            recording.end(leaving.departure(sys._getframe().f_back, consumer, before))
+            how = leaving.departure(sys._getframe().f_back, consumer, before)
+            try:
+                recording.end(how)
+            except KeyboardInterrupt:
+                if how.status != "interrupted":  # else one is on its way already
+                    leaving.interrupt_soon()
             raise
         except BaseException as error:
             recording.end(leaving.by(error))

@@ -373,6 +373,40 @@ def test_a_run_that_cannot_be_published_stays_and_is_said(script, tmp_path):
     assert f"python -m store refresh --store {tmp_path / 'data'}" in done.stderr
 
 
+# Presses Ctrl-C itself: a terminal's goes to the whole group of the loop.
+PUBLISHER = """
+import os, shutil, signal, sys, time
+time.sleep(0.1)
+os.killpg(os.getpgid(os.getppid()), signal.SIGINT)
+time.sleep(0.2)
+shutil.rmtree(sys.argv[5])
+"""
+INTERRUPTED = f"""
+with open("publisher", "w") as file:
+    file.write("#!" + sys.executable + " -S" + {PUBLISHER!r})
+os.chmod("publisher", 0o755)
+sys.executable = os.path.abspath("publisher")
+os.setpgrp()
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "try:\n    for c in tracked(): pass\n    print('went on')",
+        "try:\n    for c in tracked(): break\n    time.sleep(5)\n    print('went on')",
+        "try:\n    with session() as rec: rec.cycle()\n    print('went on')",
+    ],
+    ids=["end", "break", "block"],
+)
+def test_an_interrupt_while_the_run_is_published_comes_after_that(script, tmp_path, text):
+    before = UNPUBLISHED.replace("Recording._publish = lambda self: None", INTERRUPTED)
+    done = script(text + "\nexcept KeyboardInterrupt: print('interrupted')", before=before)
+    assert done.stdout == "interrupted\n", done.stderr
+    assert done.stderr == "driftlab: interrupted; the run is published first\n"
+    assert not list((tmp_path / "data" / "spool").iterdir())
+
+
 def test_two_loops_after_one_another_are_two_runs(script, tmp_path):
     script(
         """
