@@ -72,32 +72,35 @@ def spawn(spool: Path) -> subprocess.Popen[bytes]:
 
 
 def watch(process: subprocess.Popen[bytes], spool: Path, on_progress: Callable[[Progress], None]) -> int:
-    """Wait for the measured process and return its exit code, 128 + the signal if one killed it.
+    """Wait for the measured process and return its exit code, 128 + the signal if one was handed on or killed it.
 
-    The first SIGINT or SIGTERM that arrives meanwhile is handed on to it, SIGHUP as SIGTERM; the second one kills it.
+    The first SIGINT or SIGTERM that arrives meanwhile is handed on to it, SIGHUP as SIGTERM; the second one kills it,
+    but for SIGHUP: a terminal that goes away may send it twice.
     """
     meter = _Meter(spool)
-    with _handing_on(process) as received:
+    with _handing_on(process) as handed_on:
         while True:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(POLL_S)
             on_progress(meter.progress())
             if process.returncode is not None:
                 break
-    if process.returncode >= 0:
-        return process.returncode
-    return 128 + (received[0] if received else -process.returncode)
+    if handed_on:
+        return 128 + handed_on[0]  # also of a run that had just ended: what follows it is to stop
+    return process.returncode if process.returncode >= 0 else 128 - process.returncode
 
 
 @contextmanager
 def _handing_on(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
-    """Hand signals on to ``process``; yields those received so far.  Other threads cannot have handlers."""
-    received: list[int] = []
+    """Hand the first signal on to ``process``; yields it.  Other threads cannot have handlers."""
+    handed_on: list[int] = []
 
     def hand_on(signum: int, _frame: FrameType | None) -> None:
-        received.append(signum)
-        first = signal.SIGINT if signum == signal.SIGINT else signal.SIGTERM
-        process.send_signal(first if len(received) == 1 else signal.SIGKILL)
+        if not handed_on:
+            handed_on.append(signal.SIGINT if signum == signal.SIGINT else signal.SIGTERM)
+            process.send_signal(handed_on[0])
+        elif signum in (signal.SIGINT, signal.SIGTERM):
+            process.kill()
 
     before = {}
     if threading.current_thread() is threading.main_thread():
@@ -107,7 +110,7 @@ def _handing_on(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
     try:
         for signum in handled:
             signal.signal(signum, hand_on)
-        yield received
+        yield handed_on
     finally:
         for signum, handler in handled.items():
             signal.signal(signum, handler or signal.SIG_DFL)

@@ -123,6 +123,20 @@ def test_the_first_signal_is_handed_on(spool, signum, code):
     assert signal.getsignal(signum) is before
 
 
+def test_a_terminal_that_goes_away_may_say_so_twice(spool):
+    process = child(
+        spool, POLITE.replace("lambda *_: sys.exit(143)", "lambda *_: (time.sleep(1), sys.exit(143))")
+    )
+    send(signal.SIGHUP, times=2)
+    assert (watch(process, spool, lambda _: None), process.returncode) == (143, 143)
+
+
+def test_a_signal_in_the_last_moment_still_stops_what_follows(spool):
+    process = child(spool, POLITE.replace("sys.exit(143)", "sys.exit(0)"))
+    send(signal.SIGTERM, times=1)
+    assert (watch(process, spool, lambda _: None), process.returncode) == (143, 0)
+
+
 def test_the_second_signal_kills(spool):
     process = child(spool, DEAF)
     send(signal.SIGINT, times=2)
