@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
 from typing import get_args, get_type_hints
 
 from probes.pacing import LIMIT, Pace
-from probes.protocols import Probe
+from probes.protocols import Probe, Value
 from probes.spool import Stream
 
 READING = dict.fromkeys(("condition", "cycle", "t_ns"), int)
@@ -27,9 +26,13 @@ class Reader:
 
     __slots__ = (
         "_cpu_ns",
+        "_failed",
+        "_fields",
+        "_nothing",
         "_probe",
         "_stream",
         "_timed_ns",
+        "_why",
         "at_asked",
         "baseline_ns",
         "name",
@@ -40,6 +43,9 @@ class Reader:
     def __init__(self, name: str, probe: Probe, stream: Stream, *, first_cycle: int = 0) -> None:
         self.name, self._probe, self._stream = name, probe, stream
         self.pace = Pace(probe.every_cycles, probe.every_s, first_cycle=first_cycle)
+        self._fields = tuple(stream.columns)[len(READING) :]
+        self._nothing: tuple[Value, ...] = (None,) * len(self._fields)
+        self._failed, self._why = 0, ""
         self.note: str | None = None
         self.at_asked: float | None = None
         self._timed_ns = self._cpu_ns = self.baseline_ns = 0
@@ -50,7 +56,10 @@ class Reader:
         timed = self.pace.reads < FEW or self.pace.last_ns > DEAR_NS
         cpu_ns = time.thread_time_ns() if timed else 0
         start = time.perf_counter_ns()
-        sample = self._probe.read()
+        try:
+            sample = self._probe.read()
+        except OSError as error:  # one signal less is no reason to end the run
+            self._failed, self._why, sample = self._failed + 1, str(error), self._nothing
         self._stream.append((position, cycle, time.perf_counter_ns() - origin_ns, *sample))
         cost_ns = time.perf_counter_ns() - start
         if timed:
@@ -82,7 +91,10 @@ class Reader:
 
     def notes(self) -> list[str]:
         """Return what a reader of the run must know of this probe: a lower rate, what the machine lacks."""
-        missing: Mapping[str, str] = getattr(self._probe, "missing", {})
+        missing: dict[str, str] = dict(getattr(self._probe, "missing", {}))
+        if self._failed:
+            failed = f"{self._failed} of {self.pace.reads} readings failed: {self._why}"
+            missing = {field: missing.get(field, failed) for field in self._fields}
         fields = {why: [field for field in missing if missing[field] == why] for why in missing.values()}
         lacking = [
             f"probe {self.name}: {', '.join(names)} {'is' if len(names) == 1 else 'are'} NULL ({why})"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from probes import cycles
+from probes import cycles, memory
 from probes.meters import Meters
 from probes.reading import TooDear, sample_columns
 from probes.recording import Recorder
@@ -190,6 +190,19 @@ def test_what_the_machine_lacks_is_said(spool):
     probe = Probe(every_cycles=1)
     probe.missing = {"share": "no such file"}
     assert "probe level: share is NULL (no such file)" in record(spool, probes={"level": probe})["notes"]
+
+
+def test_a_reading_that_fails_is_a_row_of_nulls_and_said_and_the_run_goes_on(spool, read_rows):
+    probe = memory.Probe(Meters(), every_cycles=1)
+    os.close(probe._statm)
+    probe._statm = os.open(spool, os.O_RDONLY)  # of a directory nothing can be read
+    end = record(spool, probes={"memory": probe}, conditions=((5, 0.0),))
+    rows = read_rows(spool, "probe_memory")
+    assert {row[field] for row in rows for field in memory.Sample._fields} == {None}
+    assert len(read_rows(spool, "cycles")) == 5
+    (note,) = [note for note in end["notes"] if note.startswith("probe memory")]
+    assert "rss_bytes, vms_bytes" in note
+    assert f"are NULL ({len(rows)} of {len(rows)} readings failed: [Errno 21] Is a directory)" in note
 
 
 def test_the_end_says_how_it_went(spool):
