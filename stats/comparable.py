@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from probes.identity import NOT_CONFIGURATION
 from stats.text import title
 from store.catalog import Catalog
+from store.configured import mapping
 
 SHOWN = 6
 """Differing options that one note names."""
@@ -160,7 +161,7 @@ def _configurations(rows: Sequence[Row], apart: Collection[str]) -> Iterator[str
 
 def _options(rows: Iterable[Row], skipped: Collection[str]) -> Values:
     """Return the values that each option takes among runs; ``nothing`` where a run does not have it."""
-    given = [dict(_flat(json.loads(row["config"]), skipped)) for row in rows if row["config"]]
+    given = [dict(_flat(mapping(row["config"]), skipped)) for row in rows if row["config"]]
     keys = dict.fromkeys(key for options in given for key in options)
     return {key: frozenset(_text(options.get(key)) for options in given) for key in keys}
 
@@ -171,7 +172,7 @@ def _facts(catalog: Catalog, runs: Sequence[str]) -> Values:
     skipped = NOT_CONFIGURATION | DATA | {"optimization", "cycles", "conditions", "factors"}
     found: dict[str, set[str]] = {}
     for row in catalog.query(FACTS, runs=runs):
-        options = _flat(json.loads(row.pop("config") or "{}"), skipped)
+        options = _flat(mapping(row.pop("config")), skipped)
         for key, value in (*row.items(), *options):
             if value is not None:
                 found.setdefault(key, set()).add(str(value))

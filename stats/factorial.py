@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from stats.selecting import Choice, Options, Selected, pick
 from stats.text import title
 from store.catalog import Catalog
 from store.checks import sanity
+from store.configured import mapping
 from store.schema import CONDITIONS
 
 # The study's bound, in agents: |synergy| <= 0.1 of a mean population counts as additive.
@@ -266,7 +266,7 @@ def _factors(rows: Rows) -> list[str]:
 
 def _on(rows: Rows, cell: str) -> set[str]:
     texts = {row["mechanisms"] for row in rows if row["condition"] == cell and row["mechanisms"]}
-    return {name for text in texts for name, is_on in json.loads(text).items() if is_on}
+    return {name for text in texts for name, is_on in mapping(text).items() if is_on}
 
 
 def _listed(words: Iterable[str]) -> str:

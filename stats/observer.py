@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from store.configured import within
+
 LIMIT = 0.01
 """Share of the run from which a probe, or the recorder itself, is named."""
 
@@ -121,10 +123,10 @@ def _cost(name: str, entries: Sequence[Mapping[str, Any]], wall: int) -> Cost:
         reading_ns=ns / max(reads, 1),
         blocked=1 - sum(entry["cpu_ns"] for entry in timed) / timed_ns if timed_ns else None,
         as_asked=dearest.get("share_as_asked"),
-        rates=(_rate(dearest.get("asked")), _rate(dearest.get("in_effect"))),
+        rates=(_rate(within(dearest, "asked")), _rate(within(dearest, "in_effect"))),
         n_runs=len(entries),
     )
 
 
-def _rate(rate: Mapping[str, Any] | None) -> str:
-    return ", ".join(f"{unit}={value}" for unit, value in (rate or {}).items())
+def _rate(rate: Mapping[str, Any]) -> str:
+    return ", ".join(f"{unit}={value}" for unit, value in rate.items())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stats.hypotheses import known
+from store.configured import mapping, within
 
 if TYPE_CHECKING:
     from store.catalog import Catalog
@@ -53,18 +53,7 @@ def read(catalog: Catalog, ids: Sequence[str]) -> list[Record]:
     """Read the records of the selected runs, oldest first."""
     if not ids:
         return []
-    return [Record(**row | {"config": _mapping(row["config"])}) for row in catalog.query(SQL, runs=ids)]
-
-
-def _mapping(text: str | None) -> Mapping[str, Any]:
-    return _within(json.loads(text) if text else {})
-
-
-def _within(value: Any, *keys: str) -> Mapping[str, Any]:
-    """Return the mapping under ``keys``; an empty one where a foreign configuration means something else by them."""
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value if isinstance(value, dict) else {}
+    return [Record(**row | {"config": mapping(row["config"])}) for row in catalog.query(SQL, runs=ids)]
 
 
 def expected(records: Sequence[Record], hypothesis: str) -> str | None:
@@ -74,7 +63,7 @@ def expected(records: Sequence[Record], hypothesis: str) -> str | None:
 
 
 def _expected(record: Record, hypothesis: str) -> str | None:
-    declared = _within(record.config, "expected")
+    declared = within(record.config, "expected")
     if declared:
         verdict = declared.get(hypothesis)
         return None if verdict is None else str(verdict)
@@ -136,7 +125,7 @@ def _other_thresholds(records: Sequence[Record], limits: Mapping[str, Mapping[st
     said = []
     for name, used in ((f"{h}.{key}", value) for h, each in limits.items() for key, value in each.items()):
         hypothesis, key = name.split(".")
-        said_of = [_within(r.config, "hypothesis", hypothesis).get(key) for r in records]
+        said_of = [within(r.config, "hypothesis", hypothesis).get(key) for r in records]
         declared = [value if isinstance(value, int | float) else used for value in said_of]
         other = sorted({value for value in declared if value != used})
         if other:

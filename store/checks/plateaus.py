@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from store.configured import mapping
 
 if TYPE_CHECKING:
     from store.catalog import Catalog
@@ -82,6 +83,6 @@ def _of_run(rows: Sequence[Row], configured: float | None) -> Iterator[Row]:
 def _configured(config: str | None) -> float | None:
     """Return the cap that a configuration names."""
     try:
-        return float(json.loads(config or "{}")["workload"]["max_agents"])
-    except (ValueError, TypeError, LookupError):
+        return float(mapping(config, "workload")["max_agents"])
+    except (ValueError, TypeError, LookupError, OverflowError):
         return None

@@ -35,6 +35,18 @@ JUDGEMENTS = {
 }
 
 
+@pytest.mark.parametrize(
+    "config", ["7", "[1]", '"no JSON"', "null", '{"workload": [1, {"a": null}], "expected": 3}']
+)
+def test_a_configuration_of_any_shape_is_judged(tmp_path, make_run, config):
+    for optimization, seen in (("unoptimized", config), ("cached", '{"a": {"b": 1}}'), ("cached", config)):
+        columns = {"optimization": optimization, "config": seen, "config_id": seen}
+        make_run(tmp_path, experiment="c256", cycles=CYCLES, **columns)
+    with open_catalog(tmp_path) as catalog:
+        for judgement in JUDGEMENTS.values():
+            assert judgement(catalog).to_json()["notes"]
+
+
 @pytest.fixture
 def mixed(tmp_path, make_run):
     """Publish a run of each mode, the first as the second given columns say, and return their ids."""
