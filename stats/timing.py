@@ -6,7 +6,7 @@ The module is not called ``timeline``: importing it would put it in the place of
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Unpack
 
@@ -20,10 +20,8 @@ from stats.phases import HOUR, Milestone, Phase
 from stats.progress import CLOCKS, Memory, Series
 from stats.selecting import Choice, Options, predicates
 from store.catalog import Catalog
-from store.checks import claims, sanity
+from store.checks import claims, sanity, study
 
-MILESTONES_S = {"c256": (30.0 * HOUR, 31.0 * HOUR, 34.4 * HOUR, 34.5 * HOUR)}
-"""What the study published as the CPU time of a run of which only readings by ``ps`` are left."""
 SAID = 3
 """Runs of which a note is said, for each kind of note."""
 BENT = ("upwards", "downwards")
@@ -170,18 +168,25 @@ def timeline(
     )
     memory = progress.memory(catalog, ids, until_s=until_s) if ids else {}
     records = catalog.query(RUNS, runs=ids) if ids else []
+    own = study.recorded(catalog, ids)
     entries = tuple(
-        _timeline(row, found[row["run_id"]], expected_s, milestones_s, memory.get(row["run_id"]))
+        _timeline(
+            row,
+            found[row["run_id"]],
+            expected_s,
+            milestones_s or _published(row["run_id"] in own, found[row["run_id"]]),
+            memory.get(row["run_id"]),
+        )
         for row in records
         if row["run_id"] in found
     )
-    silent = [row["experiment"] for row in records if row["run_id"] not in found]
+    silent = [str(row["experiment"]) for row in records if row["run_id"] not in found]
     walled = any(entry.series.clock == "wall" for entry in entries)
     said = (
         *mixed,
         *(remarks.waiting(accounts.read(catalog, ids).values()) if walled else ()),
         *_notes(entries, silent, expected_s, until_s),
-        *_claims(catalog, entries),
+        *_claims(catalog, entries, own),
         *sanity.notes(catalog, ids),
     )
     notes = said if ids else ("no run is selected",)
@@ -245,14 +250,14 @@ def _said_of_memory(entry: Timeline) -> str:
     return f"{said}; ΔR² = {found['delta_r2']:.2g} over time, H2's criterion (above {H2_DELTA_R2:g}) is {met}{few}"
 
 
-def _claims(catalog: Catalog, entries: Sequence[Timeline]) -> list[str]:
+def _claims(catalog: Catalog, entries: Sequence[Timeline], own: Collection[str]) -> list[str]:
     """Return why the largest milestone that a run never reached cannot have been."""
     said = []
     ids = [entry.run_id for entry in entries if entry.series.source == "readings"]
     rows = catalog.query(claims.READINGS, runs=ids) if ids else []
     for entry in entries:
         beyond = max((m.elapsed_s for m in entry.milestones if m.reached_at is None), default=None)
-        if beyond is None or beyond == claims.CLAIMED_CPU_S.get(str(entry.experiment)):
+        if beyond is None or (beyond == study.CPU_H * HOUR and entry.run_id in own):
             continue
         readings = [row for row in rows if row["run_id"] == entry.run_id]
         excluded = claims.claim(readings, beyond) if entry.series.clock == "cpu" else None
@@ -267,6 +272,11 @@ def _claims(catalog: Catalog, entries: Sequence[Timeline]) -> list[str]:
     return said
 
 
+def _published(recorded: bool, series: Series) -> Sequence[float]:
+    """Return the CPU times that the study published of its own run."""
+    return [milestone.cpu_h * HOUR for milestone in study.MILESTONES if recorded and series.clock == "cpu"]
+
+
 def _timeline(
     row: Mapping[str, Any],
     series: Series,
@@ -275,8 +285,6 @@ def _timeline(
     memory: Memory | None,
 ) -> Timeline:
     solid = phases.solid(series)
-    claimed = row["status"] == "imported" and series.clock == "cpu"
-    published = MILESTONES_S.get(row["experiment"], ()) if claimed else ()
     return Timeline(
         run_id=row["run_id"],
         experiment=row["experiment"],
@@ -286,6 +294,6 @@ def _timeline(
         series=series,
         bend=rates.bend(solid.x, solid.y),
         phases=phases.thirds(solid, expected_s),
-        milestones=[phases.milestone(at, solid, expected_s) for at in milestones_s or published],
+        milestones=[phases.milestone(at, solid, expected_s) for at in milestones_s],
         memory=memory,
     )

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from conf.reproduction.checks import Row, Section, row
 from conf.reproduction.material import Material
+from store.checks import study
+from store.checks.study import BASELINE_H, CPU_H
 
 NUMBER, TITLE = 1, "The case, as published and recomputed"
 
-BASELINE_H, C256_H, ABSTRACT = 20.1, 34.5, "73"
-MILESTONES = (
-    # Name, hours and printed excess [%]; excess recomputed; per hour of the baseline; per elapsed hour.
-    ("early", 30.0, "49.3", "49.3"),
-    ("middle", 31.0, "54.2", "54.2"),
-    ("late", 34.4, "71.1", "71.1"),
-    ("end", 34.5, "71.6", "71.6"),
+ABSTRACT = "73"
+RECOMPUTED = (
+    # Of each milestone: its excess [%]; that per hour of the baseline, and per elapsed hour [%/h].
+    ("49.3", "2.45", "1.64"),
+    ("54.2", "2.70", "1.75"),
+    ("71.1", "3.54", "2.07"),
+    ("71.6", "3.56", "2.08"),
 )
-RATES = (
-    ("early", 30.0, "2.45", "2.45", "1.64"),
-    ("middle", 31.0, "2.71", "2.70", "1.75"),
-    ("late", 34.4, "3.56", "3.54", "2.07"),
-    ("end", 34.5, "3.56", "3.56", "2.08"),
-)
+MILESTONES = tuple(zip(study.MILESTONES, RECOMPUTED, strict=True))
 CYCLES = 12_000
 SAMPLES_PER_CYCLE, UNIT_S, BARE_H = 90, 0.067, 0.5
 SPEEDUPS = ((13, "160", "159"), (11, "190", "188"))
@@ -42,42 +39,42 @@ def _excesses() -> list[Row]:
         "excess in the abstract [%]",
         published=ABSTRACT,
         expected="71.6",
-        found=excess(C256_H),
-        how=f"{C256_H} / {BASELINE_H} - 1, the paper's own figures; the unit of {C256_H} is another matter, see §7",
+        found=excess(CPU_H),
+        how=f"{CPU_H} / {BASELINE_H} - 1, the paper's own figures; the unit of {CPU_H} is another matter, see §7",
     )
     return [
         abstract,
         *(
             row(
-                f"excess, {name}, at {hours} h [%]",
-                published=published,
+                f"excess, {said.name}, at {said.cpu_h} h [%]",
+                published=said.excess,
                 expected=expected,
-                found=excess(hours),
-                how=f"{hours} / {BASELINE_H} - 1",
+                found=excess(said.cpu_h),
+                how=f"{said.cpu_h} / {BASELINE_H} - 1",
             )
-            for name, hours, published, expected in MILESTONES
+            for said, (expected, _, _) in MILESTONES
         ),
     ]
 
 
 def _rates() -> list[Row]:
     rows = []
-    for name, hours, published, by_constant, by_elapsed in RATES:
+    for said, (_, by_constant, by_elapsed) in MILESTONES:
         rows.append(
             row(
-                f'published "rate", {name} [%/h]',
-                published=published,
+                f'published "rate", {said.name} [%/h]',
+                published=said.rate,
                 expected=by_constant,
-                found=excess(hours) / BASELINE_H,
+                found=excess(said.cpu_h) / BASELINE_H,
                 how=f"the excess divided by the constant {BASELINE_H}: it rises with the excess by construction",
             )
         )
         rows.append(
             row(
-                f"rate per elapsed hour, {name} [%/h]",
-                published=published,
+                f"rate per elapsed hour, {said.name} [%/h]",
+                published=said.rate,
                 expected=by_elapsed,
-                found=excess(hours) / hours,
+                found=excess(said.cpu_h) / said.cpu_h,
                 how="the excess divided by the hours that had passed",
             )
         )
@@ -109,8 +106,8 @@ def _prediction() -> list[Row]:
                 f"predicted speedup to {minutes} min",
                 published=published,
                 expected=expected,
-                found=C256_H * 60 / minutes,
-                how=f"{C256_H * 60:,.0f} min divided by {minutes} min: never measured",
+                found=CPU_H * 60 / minutes,
+                how=f"{CPU_H * 60:,.0f} min divided by {minutes} min: never measured",
                 holds=None,
             )
         )

@@ -8,6 +8,7 @@ from typing import Any
 from conf.reproduction.checks import Row, Section, left_out, row
 from conf.reproduction.course import planned_h
 from conf.reproduction.material import LEFT_OUT, Material
+from store.checks.study import CPU_H
 
 NUMBER, TITLE = 7, "What really happened: it slept"
 
@@ -33,7 +34,7 @@ def _costs() -> list[Row]:
     return [
         row(
             "C256, all four conditions [h]",
-            published="34.5",
+            published=f"{CPU_H}",
             expected="174",
             found=total,
             how="declared sleeps, commits and psutil calls times their counts in the model",

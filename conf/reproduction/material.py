@@ -25,6 +25,8 @@ EXPERIMENTS: Mapping[str, Sequence[str]] = {
 }
 LEFT_OUT = "left out: the recorded files were not named (ARCHIVE=DIR)"
 REVIEW = "phase1a"
+RECORDED = "experiment = 'c256' and status = 'imported'"
+"""The readings of the study's C256, in a store that holds no other import of that name."""
 COST_MODEL = "c256_cost_model.json"
 """Unit costs measured on the study's code; no result of a run, so not imported."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from conf.reproduction.checks import Row, Section, left_out, row
-from conf.reproduction.material import LEFT_OUT, Material
+from conf.reproduction.material import LEFT_OUT, RECORDED, Material
 from stats.kernels import quadratic
 from stats.kernels.quadratic import Parabola
 
@@ -44,7 +44,7 @@ def section(material: Material) -> Section:
 
 
 def _readings(material: Material) -> list[Row]:
-    ids = material.catalog.select(where=["experiment = 'c256' and status = 'imported'"])
+    ids = material.catalog.select(where=[RECORDED])
     if not ids:
         return [
             left_out("CPU time over wall time, 42 readings: R² of a line", expected="0.998", how=LEFT_OUT),

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from conf.reproduction.case import BASELINE_H, RATES
+from conf.reproduction.case import MILESTONES
 from conf.reproduction.checks import Row, Section, left_out, row
-from conf.reproduction.material import LEFT_OUT, Material
+from conf.reproduction.material import LEFT_OUT, RECORDED, Material
 from conf.reproduction.readings import FINE_UNTIL_H
 from stats import timeline
 from stats.report import timeline_table
 from stats.timing import Timelines
+from store.checks.study import BASELINE_H, CPU_H
 
 NUMBER, TITLE = 7, "What really happened: the timeline"
 
-RECORDED = "experiment = 'c256' and status = 'imported'"
 MADE = "experiment = 'phase2' and status = 'completed'"
 HOUR = 3600.0
 COMMAND = "python -m stats timeline --expected-s 72360"
@@ -26,7 +26,9 @@ def section(material: Material) -> Section:
     made = timeline(material.catalog, where=MADE, last=2)
     tables = {"Timelines of two runs made here": timeline_table(made, style="markdown")} if made.runs else {}
     if not material.catalog.select(where=[RECORDED]):
-        missing = left_out("CPU time of C256 reached 34.5 h", published=True, expected=False, how=LEFT_OUT)
+        missing = left_out(
+            f"CPU time of C256 reached {CPU_H} h", published=True, expected=False, how=LEFT_OUT
+        )
         return Section(number=NUMBER, name="timeline", title=TITLE, rows=(missing,), tables=tables)
     whole = _timeline(material)
     fine = _only(_timeline(material, until_s=FINE_UNTIL_H * HOUR))
@@ -47,24 +49,24 @@ def _only(found: Timelines) -> Mapping[str, Any]:
 
 def _milestones(entry: Mapping[str, Any]) -> Iterator[Row]:
     last = f"the readings end at {entry['elapsed_s'] / HOUR:.2f} h of CPU time"
-    for found, (name, hours, rate, by_constant, by_elapsed) in zip(entry["milestones"], RATES, strict=True):
+    for found, (said, (_, by_constant, by_elapsed)) in zip(entry["milestones"], MILESTONES, strict=True):
         yield row(
-            f"{name}: CPU time of C256 reached {hours} h",
+            f"{said.name}: CPU time of C256 reached {said.cpu_h} h",
             published=True,
             expected=False,
             found=found["reached_at"] is not None,
             how=f"{last}, after {entry['progress_end'] / HOUR:.1f} h of wall time",
         )
         yield row(
-            f'{name}: published "rate" of the excess at {hours} h [%/h]',
-            published=rate,
+            f'{said.name}: published "rate" of the excess at {said.cpu_h} h [%/h]',
+            published=said.rate,
             expected=by_constant,
             found=100 * found["per_expected_h"],
             how=f"{COMMAND}: the excess over {BASELINE_H} h, divided by that constant again",
         )
         yield row(
-            f"{name}: rate of that excess per elapsed hour [%/h]",
-            published=rate,
+            f"{said.name}: rate of that excess per elapsed hour [%/h]",
+            published=said.rate,
             expected=by_elapsed,
             found=100 * found["per_elapsed_h"],
             how=f"{COMMAND}: the excess divided by the hours elapsed",

@@ -7,14 +7,10 @@ from itertools import pairwise
 from typing import Any
 
 from conf.reproduction.checks import Row, Section, left_out, row
-from conf.reproduction.material import LEFT_OUT, Material
+from conf.reproduction.material import LEFT_OUT, RECORDED, Material
+from store.checks.study import CPU_H, LATE_H
 
 NUMBER, TITLE = 7, "What really happened: minutes read as hours"
-
-PUBLISHED_TIME = 34.4
-"""What was read as hours: a TIME field of ``ps`` between 34:20 and 34:30, in minutes and seconds."""
-
-PUBLISHED_END_H = 34.5
 
 READINGS = """
 -- one row per reading of a process, in order: wall time [h] and CPU time [min] since its start, quoted again or not
@@ -29,39 +25,39 @@ order by t_ns, process_cpu_ns desc
 
 def section(material: Material) -> Section:
     """Show from the readings of C256 that its published duration is none."""
-    ids = material.catalog.select(where=["experiment = 'c256' and status = 'imported'"])
-    rows = [left_out("34.5 can be hours of CPU time", published=True, expected=False, how=LEFT_OUT)]
+    ids = material.catalog.select(where=[RECORDED])
+    rows = [left_out(f"{CPU_H} can be hours of CPU time", published=True, expected=False, how=LEFT_OUT)]
     if ids:
         rows = _unit(material.catalog.query(READINGS, runs=ids))
     return Section(number=NUMBER, name="unit_error", title=TITLE, rows=tuple(rows))
 
 
 def _unit(readings: Sequence[Mapping[str, Any]]) -> list[Row]:
-    wall_h = _when(readings, PUBLISHED_TIME)
+    wall_h = _when(readings, LATE_H)
     last = readings[-1]
     return [
         row(
-            f"wall time at which the CPU time read {PUBLISHED_TIME} [h]",
-            published="34.5",
+            f"wall time at which the CPU time read {LATE_H} [h]",
+            published=f"{CPU_H}",
             expected=13.8,
             within=0.3,
             found=wall_h,
             how="interpolated between the readings, of which none lies between 31:12 and 55:08",
         ),
         row(
-            "34.5 can be hours of CPU time",
+            f"{CPU_H} can be hours of CPU time",
             published=True,
             expected=False,
-            found=wall_h >= PUBLISHED_TIME,
-            how=f"{PUBLISHED_TIME} h of CPU time in {wall_h:.1f} h of wall time would keep "
-            f"{PUBLISHED_TIME / wall_h:.1f} CPUs busy, and the program has one thread; minutes make "
-            f"{PUBLISHED_TIME / 60 / wall_h:.1%} of one",
+            found=wall_h >= LATE_H,
+            how=f"{LATE_H} h of CPU time in {wall_h:.1f} h of wall time would keep "
+            f"{LATE_H / wall_h:.1f} CPUs busy, and the program has one thread; minutes make "
+            f"{LATE_H / 60 / wall_h:.1%} of one",
         ),
         row(
-            "C256 had ended after 34.5 h",
+            f"C256 had ended after {CPU_H} h",
             published=True,
             expected=False,
-            found=last["wall_h"] <= PUBLISHED_END_H,
+            found=last["wall_h"] <= CPU_H,
             how=f"a reading at {last['wall_h']:.1f} h of wall time finds it running, at {last['cpu_min']:.0f} CPU "
             "minutes; no result exists",
         ),

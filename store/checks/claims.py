@@ -21,9 +21,6 @@ building a condition), so two totals of one thing differ; 60 and 1,000 are far a
 BEYOND = 5.0
 """A claim within this multiple of the last reading may be what the process came to after it."""
 
-CLAIMED_CPU_S = {"c256": 34.5 * 3600}
-"""What the study published as the CPU time of a run that only readings by ``ps`` are left of."""
-
 # Readings may lie at one time, and only their order in the file then tells which came first.
 READINGS = """
 -- one row per reading of a process in no known cycle: (run_id, experiment, threads, wall_s, cpu_s) since its start

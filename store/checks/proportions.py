@@ -12,9 +12,6 @@ from store import schema
 if TYPE_CHECKING:
     from store.catalog import Catalog
 
-PUBLISHED = {"c256": ((0.493, 0.0245), (0.542, 0.0271), (0.716, 0.0356))}
-"""Excess over the expected duration, and its "rate" per hour, as the study published them."""
-
 ROUNDED = 0.01
 """How far quotients of printed numbers of three digits may lie apart."""
 

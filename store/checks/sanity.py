@@ -11,8 +11,8 @@ from itertools import groupby
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from store.checks import plateaus, proportions, spending
-from store.checks.claims import CLAIMED_CPU_S, READINGS, claim, duration, thread_count, unit_apart
+from store.checks import plateaus, proportions, spending, study
+from store.checks.claims import READINGS, claim, duration, thread_count, unit_apart
 
 if TYPE_CHECKING:
     from store.catalog import Catalog
@@ -113,7 +113,7 @@ def survey(catalog: Catalog, runs: Sequence[str]) -> Survey:
     known = catalog.runs().select(KNOWN).to_pylist()
     found = [
         *_times(_spent(catalog, runs)),
-        *_readings(catalog.query(READINGS, runs=runs)),
+        *_readings(catalog, runs),
         *_peers([row for row in known if row["status"] in ("completed", "imported")], set(runs)),
         *_rates(proportions.observed(catalog, runs)),
     ]
@@ -146,23 +146,27 @@ def _times(rows: Iterable[Row]) -> Iterator[Finding]:
                 yield Finding(part, row["run_id"], f"{sums}: a part cannot be above the whole")
 
 
-def _readings(rows: Sequence[Row]) -> Iterator[Finding]:
-    for run_id, group in groupby(rows, key=lambda row: row["run_id"]):
-        readings = list(group)
+def _readings(catalog: Catalog, runs: Sequence[str]) -> Iterator[Finding]:
+    rows = groupby(catalog.query(READINGS, runs=runs), key=lambda row: row["run_id"])
+    found = {run_id: list(readings) for run_id, readings in rows}
+    own = study.recorded(catalog, found)
+    for run_id, readings in found.items():
         who, threads = _who(readings[0]), readings[0]["threads"]
         above = [row for row in readings if _above(row["cpu_s"], row["wall_s"], threads)]
         if above:
             yield Finding("cpu", run_id, f"{who}: {_beyond(above[0]['cpu_s'], above[0]['wall_s'], threads)}")
-        published = CLAIMED_CPU_S.get(readings[0]["experiment"])
-        excluded = claim(readings, published) if published else None
-        if excluded:
-            yield Finding("claim", run_id, f"{who}: as published, {excluded}")
-        pairs = proportions.PUBLISHED.get(readings[0]["experiment"])
-        constant = proportions.divisor(pairs) if pairs else None
-        if pairs and constant:
-            rates = ", ".join(f"{100 * rate:g}" for _, rate in pairs)
-            said = f"the published rates of its excess ({rates} %/h) are the excess divided by {constant:.3g} each time"
-            yield Finding("published rate", run_id, f"{who}: {said}: {CONSTANT}")
+        if run_id in own:
+            yield from _published(run_id, who, readings)
+
+
+def _published(run_id: str, who: str, readings: Sequence[Row]) -> Iterator[Finding]:
+    """Hold what the study published of its run against the readings that it was taken from."""
+    if excluded := claim(readings, 3600 * study.CPU_H):
+        yield Finding("claim", run_id, f"{who}: as published, {excluded}")
+    if constant := proportions.divisor([(float(m.excess), float(m.rate)) for m in study.MILESTONES]):
+        rates = ", ".join(dict.fromkeys(milestone.rate for milestone in study.MILESTONES))
+        said = f"the published rates of its excess ({rates} %/h) are the excess divided by {constant:.3g} each time"
+        yield Finding("published rate", run_id, f"{who}: {said}: {CONSTANT}")
 
 
 def _rates(rows: Iterable[Row]) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from stats import compare, judge, synergy
+from stats import compare, judge, synergy, timeline
 from store import __main__ as store_main
 from store import open_catalog, raw
 from store.checks import claims, proportions, sanity
@@ -154,6 +154,22 @@ def test_a_cap_is_that_of_the_configuration_where_there_is_one(tmp_path, make_ru
 
 
 @pytest.mark.parametrize(
+    "config",
+    [
+        '"no JSON"',  # a text, which table runs holds bare
+        "7",
+        "[1]",
+        '{"workload": [20]}',
+        '{"workload": {"max_agents": {}}}',
+        f'{{"workload": {{"max_agents": {10**400}}}}}',
+    ],
+)
+def test_a_configuration_of_another_shape_names_no_cap(tmp_path, make_run, said, config):
+    make_run(tmp_path, cycles=two_conditions(climbing(20), climbing(14)), config=config)
+    assert said() == []
+
+
+@pytest.mark.parametrize(
     "population",
     [
         pytest.param([5] * 60, id="never below"),
@@ -257,6 +273,29 @@ def test_the_import_of_the_readings_says_that_34_5_cannot_be_hours(archive, tmp_
     assert "60 times less" in notes
     assert "the excess divided by 20.1 each time: a constant" in notes
     assert "c255, c256, c257: n = 1 in 3 of 3 configurations" in notes
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "claims_made"),
+    [
+        pytest.param("c256", None, 0, id="another run of that name"),
+        pytest.param("c256", {"readings": [{"commit": "0123abcd"}, None, 7]}, 0, id="other readings"),
+        pytest.param("c256", {"readings": "e983d001"}, 0, id="no readings"),
+        pytest.param("mine", {"readings": [{"commit": "e983d001"}]}, 2, id="the study's, by another name"),
+    ],
+)
+def test_what_the_study_published_is_held_against_its_own_readings_alone(
+    tmp_path, make_run, said, name, config, claims_made
+):
+    windows = readings((6.0, 14), (12.5, 31), (22.8, 55))
+    config = json.dumps(config)
+    run = make_run(tmp_path, experiment=name, status="imported", windows=windows, config=config)
+    notes = said()
+    assert len(notes) == claims_made
+    assert all(note.startswith(f"{name} (run {run}): ") and "published" in note for note in notes)
+    with open_catalog(tmp_path) as catalog:
+        [entry] = timeline(catalog).entries
+    assert len(entry.milestones) == 2 * claims_made
 
 
 def test_every_verdict_on_the_readings_says_it_too(archive, tmp_path):
