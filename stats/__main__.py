@@ -19,7 +19,7 @@ with explained(typed=True):
     from stats.progress import CLOCKS
     from store.catalog import Catalog, open_catalog
     from store.commandline import guarded, muted
-    from store.output import format_of, opened, plain, write_rows
+    from store.output import format_of, opened, write_rows
     from store.selection import (
         VALUED,
         Parser,
@@ -28,6 +28,7 @@ with explained(typed=True):
         add_store_argument,
         subcommand_first,
     )
+    from store.values import plain
 
 Subcommands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
