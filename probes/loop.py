@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import get_ident
 from typing import Any
@@ -18,8 +18,8 @@ from probes.leaving import Departure
 from probes.meters import Meters
 from probes.observing import Observed
 from probes.recording import Recorder
+from probes.room import SpoolLost
 from probes.running import Running, write_note
-from probes.spool import SpoolLost
 
 
 class CannotRecord(OSError):  # noqa: N818 - reads as the sentence it is
@@ -116,21 +116,26 @@ class Recording:
         parent.write_job(spool, job)
         self._spool = spool
         self._running = Running(spool)
-        try:
-            self._recorder = Recorder(
-                self._running,
-                meters=self._meters,
-                observables={},
-                probes=build.probes(job["build"]["probe"], self._meters),
-                cycles=planned,
-                first_cycle=start,
+        with ExitStack() as begun:
+            begun.push(self._not_begun)
+            self._recorder = begun.enter_context(
+                Recorder(
+                    self._running,
+                    meters=self._meters,
+                    observables={},
+                    probes=build.probes(job["build"]["probe"], self._meters),
+                    cycles=planned,
+                    first_cycle=start,
+                )
             )
             self._recorder.begin(0)
-        except Exception as error:
-            self._running.end("failed", str(error))
-            raise
+            begun.pop_all()
         self._observed = Observed(self._recorder, self._meters)
         self._end_cycle, self._thread = self._observed.end_cycle, self._meters.thread
+
+    def _not_begun(self, _type: object, error: BaseException | None, _where: object) -> None:
+        if error is not None:
+            self._running.end(leaving.by(error).status, str(error) or type(error).__name__)
 
     def _finish(self, how: Departure) -> None:
         try:

@@ -64,7 +64,7 @@ class Owner:
         try:
             _lock(descriptor)
             unfinished.rename(lock)
-        except OSError:
+        except BaseException:
             os.close(descriptor)
             raise
         return cls(descriptor)

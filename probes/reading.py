@@ -84,11 +84,6 @@ class Reader:
         self.pace.lower(cycle, clock_ns)
         self.note = self.note or f"probe {self.name}: {excess}, more than {LIMIT:.0%}; lowered to"
 
-    def close(self) -> None:
-        """Release the probe's descriptors and the stream's map."""
-        self._probe.close()
-        self._stream.close()
-
     def notes(self) -> list[str]:
         """Return what a reader of the run must know of this probe: a lower rate, what the machine lacks."""
         missing: dict[str, str] = dict(getattr(self._probe, "missing", {}))

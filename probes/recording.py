@@ -9,6 +9,7 @@ import os
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from statistics import median
 from types import TracebackType
 from typing import Literal
@@ -21,8 +22,9 @@ from probes.meters import Meters
 from probes.planning import Plan, check_observables, plans
 from probes.protocols import Probe, Value
 from probes.reading import Reader
+from probes.room import Room, SpoolLost
 from probes.running import Running
-from probes.spool import Room, SpoolLost, Stream
+from probes.spool import Stream
 from probes.windows import LIGHT_NS, Windows, wall
 
 Mode = Literal["auto", "full", "light"]
@@ -83,27 +85,21 @@ class Recorder:
         self._running, self._meters, self._budget = running, meters, budget
         self._origin_ns, self._spool = running.origin_ns, running.spool
         self._room = Room(running.spool)
-        planned = plans({**CYCLES, **observables}, probes, cycles, SEGMENT_ROWS)
-        self._check_space(planned)
-        streams = {name: self._stream(name, plan) for name, plan in planned.items()}
-        self._readers = [
-            Reader(name, probe, streams[f"probe_{name}"], first_cycle=first_cycle)
-            for name, probe in probes.items()
-        ]
-        for probe in probes.values():
-            getattr(probe, "started", lambda _origin_ns: None)(self._origin_ns)
-        self._accounts = Accounts(meters)
-        self._cycles = Cycles(self._accounts, meters, streams["cycles"], self._rarely, self._closed)
-        self._windows = Windows(streams["windows"], self._origin_ns)
+        with ExitStack() as opened:
+            for probe in probes.values():
+                opened.callback(probe.close)
+            self._open(
+                plans({**CYCLES, **observables}, probes, cycles, SEGMENT_ROWS), probes, first_cycle, opened
+            )
+            self._opened = opened.pop_all()
         self.end_cycle = self._cycles.end
         self._portable = self._accounts.schedstat is None
         self._trial = accounts == "auto" and not self._portable
-        self._first = self._first_cycle = self._cycles.cycle = first_cycle
+        self._first = self._first_cycle = first_cycle
         self._started = False
         # The clock of the rates: perf_counter_ns less the time in which no cycle ran.
         self._idle_ns = 0
         self._ended_ns = 0
-        self._ledger = ledger.Ledger(self._cycles, portable=self._portable)
         if accounts == "light" and not self._portable:
             self._lighten()
         _let_children_go(self)
@@ -180,16 +176,30 @@ class Recorder:
         )
         running.observer.update({reader.name: reader.observer() for reader in self._readers})
         running.notes.extend(note for reader in self._readers for note in reader.notes())
-        for reader in self._readers:
-            reader.close()
-        self._cycles.stream.close()
-        self._windows.close()
+        self._opened.close()
         running.observer.update(self._ledger.entries(self._cycles, self._room, meters))
         running.notes.extend(self._ledger.notes(self._cycles))
-        self._accounts.close()
 
-    def _stream(self, name: str, plan: Plan) -> Stream:
-        return Stream(
+    def _open(
+        self, planned: Mapping[str, Plan], probes: Mapping[str, Probe], first_cycle: int, opened: ExitStack
+    ) -> None:
+        self._check_space(planned)
+        streams = {name: self._stream(name, plan, opened) for name, plan in planned.items()}
+        self._readers = [
+            Reader(name, probe, streams[f"probe_{name}"], first_cycle=first_cycle)
+            for name, probe in probes.items()
+        ]
+        for probe in probes.values():
+            getattr(probe, "started", lambda _origin_ns: None)(self._origin_ns)
+        self._accounts = Accounts(self._meters)
+        opened.callback(self._accounts.close)
+        self._cycles = Cycles(self._accounts, self._meters, streams["cycles"], self._rarely, self._closed)
+        self._cycles.cycle = first_cycle
+        self._windows = Windows(streams["windows"], self._origin_ns)
+        self._ledger = ledger.Ledger(self._cycles, portable=self._accounts.schedstat is None)
+
+    def _stream(self, name: str, plan: Plan, opened: ExitStack) -> Stream:
+        stream = Stream(
             self._spool,
             name,
             plan.columns,
@@ -199,6 +209,8 @@ class Recorder:
             most_rows=plan.most_rows if plan.sure else None,
             room=self._room,
         )
+        opened.callback(stream.close)
+        return stream
 
     def _check_space(self, planned: Mapping[str, Plan]) -> None:
         self._room.check(sum(plan.estimated_bytes for plan in planned.values()))

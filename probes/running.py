@@ -14,9 +14,12 @@ from typing import Any, Literal
 
 from probes.accounts import peak_rss_bytes
 from probes.ownership import Owner
-from probes.spool import FORMAT, allocate
+from probes.spool import allocate
 
 Status = Literal["completed", "failed", "interrupted"]
+
+FORMAT = 2
+"""Of ``end.json``."""
 
 _RESERVES = (128 * 1024, 4096)
 """Bytes kept for ``end.json``: 600 modules take 12 KiB; a page holds everything but the modules."""
@@ -34,7 +37,11 @@ class Running:
         self.started_at_ns, self.origin_ns = time.time_ns(), time.perf_counter_ns()
         self._cpu_ns = time.process_time_ns()
         self._reserve = spool / "end.json.new"
-        self._reserved = _reserve(self._reserve)
+        try:
+            self._reserved = _reserve(self._reserve)
+        except BaseException:
+            self._owner.release()
+            raise
         self.totals: dict[str, int] = {}
         self.observer: dict[str, dict[str, Any]] = {}
         self.notes: list[str] = []

@@ -98,10 +98,6 @@ class Windows:
         split = (None, None) if self.light else accounts.split_ns(self._second, end)
         self._append(next_cycle, end, (*split, None, None, None))
 
-    def close(self) -> None:
-        """Close the stream."""
-        self._stream.close()
-
     def _slow(self, end: Boundary) -> tuple[Value, ...]:
         before, self._totals = self._totals, accounts.totals()
         split = accounts.split_ns(self._second, end)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from probes import identity, sampling
+from probes.room import SpoolLost
 from probes.tracking import CannotRecord, Recording, track
 
 UNPUBLISHED = """
@@ -420,6 +421,7 @@ def test_two_loops_after_one_another_are_two_runs(script, tmp_path):
     assert [end["status"] for end in ends] == ["completed", "completed"]
 
 
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 ALREADY = "this process is being recorded already; end the other recording first"
 
 
@@ -684,6 +686,37 @@ def test_a_store_that_is_a_file_is_said_where_the_loop_begins(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(CannotRecord, match=r"cannot be written .*; give track"):
         track(experiment="mine", store=tmp_path / "file").__enter__()
+
+
+def raising(error: BaseException) -> Callable[..., None]:
+    def call(*_: object) -> None:
+        raise error
+
+    return call
+
+
+@LINUX
+@pytest.mark.parametrize(
+    ("what", "error", "status"),
+    [
+        ("probes.room.free_bytes", lambda _: 0, "failed"),
+        ("probes.recording.Recorder.begin", raising(ValueError("no begin")), "failed"),
+        ("probes.recording.Recorder.begin", raising(KeyboardInterrupt()), "interrupted"),
+    ],
+    ids=["no room", "no begin", "interrupt"],
+)
+def test_a_recording_that_cannot_begin_leaves_nothing_open(
+    unpublished, ends, monkeypatch, what, error, status
+):
+    for _ in loop(unpublished):
+        pass
+    before = {path.name for path in Path("/proc/self/fd").iterdir()}
+    monkeypatch.setattr(what, error)
+    for _ in range(2):
+        with pytest.raises((SpoolLost, ValueError, KeyboardInterrupt)):
+            next(iter(loop(unpublished)))
+    assert {path.name for path in Path("/proc/self/fd").iterdir()} == before
+    assert ends() == [("completed", 3), (status, 0), (status, 0)]
 
 
 @pytest.mark.parametrize(("name", "value"), [("experiment", ""), ("condition", "")])
