@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store import choosing, manifest, notes, schema
+from store import choosing, manifest, schema
 from store.cache import segments, stamps
 from store.cache.segments import COLUMNS, CONDITION, Segments
 from store.cache.stamps import HIVE_KEY, Stamp
@@ -156,14 +156,10 @@ def _load(root: Path, names: Sequence[str], problems: list[str]) -> tuple[dict[s
     """Return runs with their layers, and the names of those whose layers cannot all be read."""
     found: dict[str, Manifest] = {}
     unsure: set[str] = set()
-    annotated = set(notes.annotated(root)) if names else set()
     for name in names:
         said = len(problems)
         try:
-            run = manifest.load(root / "runs" / name)
-            if run.run_id in annotated:
-                run = manifest.layered(run, tuple(notes.layers(root, run.run_id, problems)))
-            found[name] = run
+            found[name] = manifest.read(root, name.removeprefix(HIVE_KEY), problems)
         except ValueError as error:
             problems.append(str(error))
             continue
