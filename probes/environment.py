@@ -163,6 +163,7 @@ def _git(root: Path, *command: str) -> str | None:
             ["git", "--no-optional-locks", "-C", str(root), *command],
             capture_output=True,
             text=True,
+            errors="replace",  # names of files are bytes, and core.quotepath=false shows them
             timeout=10,
             check=True,
             env=environment,

@@ -143,6 +143,18 @@ def test_a_clean_repository_becomes_dirty_by_a_changed_file_not_by_a_new_one(rep
     assert environment.git_dirty(repository) is True
 
 
+def test_a_changed_file_whose_name_is_no_utf8_makes_a_repository_dirty(repository):
+    name = os.fsencode(repository) + b"/caf\xe9.py"
+    for text in (b"1", b"2"):
+        with open(name, "wb") as file:
+            file.write(text)
+        if text == b"1":
+            git(repository, "add", name)
+            git(repository, "commit", "-q", "-m", "second")
+    git(repository, "config", "core.quotepath", "false")
+    assert environment.git_dirty(repository) is True
+
+
 def test_a_hooks_variables_do_not_name_another_repository(repository, monkeypatch):
     commit = environment.git_commit(repository)
     monkeypatch.setenv("GIT_DIR", str(repository / "elsewhere"))
