@@ -106,7 +106,7 @@ def run_all(left: Pending, root: Path, sweep: Sweep, of: int, outcome: Outcome) 
     if not left:
         return
     try:
-        (root / "spool").mkdir(parents=True, exist_ok=True)
+        parent.make_directory(root / "spool")
     except OSError as error:
         raise ConfigurationError(
             f"store.root={root} cannot be made ({sentence(error)}); give another directory"

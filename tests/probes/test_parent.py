@@ -38,6 +38,21 @@ def test_a_job_comes_back_as_written(spool):
     assert [path.name for path in spool.iterdir()] == ["job.json"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_job_is_on_disk_with_every_directory_that_leads_to_it(spool, tmp_path, monkeypatch):
+    synced, fsync = [], os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    write_job(spool, JOB)
+    levels = {tmp_path, tmp_path / "data", tmp_path / "data" / "spool", spool}
+    assert set(synced) == {*levels, spool / "job.json.new"}
+    assert synced[-1] == spool
+
+
 def test_a_job_that_is_no_json_leaves_no_job(spool):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_job(spool, {"seed": float("nan")})
