@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store import notes, open_catalog
@@ -197,6 +197,7 @@ ROWS = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(rows=st.lists(ROWS, min_size=1, max_size=3))
 def test_any_row_comes_back_from_its_line_and_through_a_cast(rows: list[dict[str, object]]) -> None:
     lines = [segments._line(row) for row in rows]
