@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,12 +18,14 @@ from store.cache import compacting, digests, index, keeping
 from store.cache.compacting import Compacted
 from store.cache.digests import Sums
 from store.cache.index import Fleet
+from store.connections import Connections
 from store.manifest import Manifest
 from store.query import Connection, Refused, Rows, Source
 from store.reduced import digest
 from store.upkeep import damage
 
-KEPT_CONNECTIONS = 8
+T = TypeVar("T")
+
 WORTH_KEEPING = 100
 """So many runs that no cache holds take 12 ms to read: then a reader too brings it up to date."""
 
@@ -64,7 +66,10 @@ def open_catalog(path: str | PathLike[str], *, live: bool = False, timeout_s: fl
 
 
 class Catalog:
-    """Runs of a store and their tables; made by ``open_catalog``."""
+    """Runs of a store and their tables; made by ``open_catalog``.
+
+    Whatever is asked of runs by their ids raises ValueError where one is unknown.
+    """
 
     def __init__(
         self,
@@ -84,8 +89,8 @@ class Catalog:
                 self._add_running(run, live)
         self._live = live
         self._timeout_s = timeout_s
-        self._sums: dict[tuple[str, ...], Mapping[str, Sums] | None] = {}
-        self._connections: dict[tuple[str, ...] | None, Connection] = {}
+        self._summed: tuple[tuple[str, ...], Mapping[str, Sums] | None] | None = None
+        self._connections = Connections()
 
     def _add_running(self, run: Manifest, live: bool) -> None:
         rows: Mapping[str, pa.Table] = {}
@@ -173,11 +178,13 @@ class Catalog:
         """Run one of our own static statements over the tables of ``runs`` (all by default).
 
         NULL is None and NaN stays NaN.
+
+        Raises
+        ------
+        ValueError
+            If a column has two types among these runs, or a file of one is damaged; one sentence that names it.
         """
-        try:
-            return query.rows(self._connection(runs), sql, params)
-        except Refused as error:
-            raise damage.explained(error, self._manifests(runs)) from error
+        return self._asked(runs, lambda connected: query.rows(connected, sql, params))
 
     def reduce(
         self,
@@ -187,11 +194,14 @@ class Catalog:
         *,
         runs: Sequence[str] | None = None,
     ) -> list[dict[str, Any]]:
-        """Run ``kernel_sql`` over relation ``sample``, which is what ``source_sql`` returns."""
-        try:
-            return query.reduce(self._connection(runs), kernel_sql, source_sql, params)
-        except Refused as error:
-            raise damage.explained(error, self._manifests(runs)) from error
+        """Run ``kernel_sql`` over relation ``sample``, which is what ``source_sql`` returns.
+
+        Raises
+        ------
+        ValueError
+            As ``query`` does.
+        """
+        return self._asked(runs, lambda connected: query.reduce(connected, kernel_sql, source_sql, params))
 
     def sql(
         self,
@@ -237,7 +247,7 @@ class Catalog:
             params,
             tables=tables,
             timeout_s=timeout_s,
-            explained=lambda error: damage.explained(error, self._manifests(runs)),
+            explained=lambda error: self._explained(error, runs),
         )
 
     def tables(self, runs: Sequence[str] | None = None) -> dict[str, Source]:
@@ -251,7 +261,13 @@ class Catalog:
         return relations.tables(self.root, self._chosen(runs), self._spooled, lambda: self._compacted)
 
     def columns(self, runs: Sequence[str] | None = None) -> dict[str, pa.Schema]:
-        """Return every table's columns over the chosen runs, observables included."""
+        """Return every table's columns over the chosen runs, observables included.
+
+        Raises
+        ------
+        ValueError
+            If a column has two types among these runs.
+        """
         return relations.columns(self._chosen(runs))
 
     def observers(self, runs: Sequence[str]) -> dict[str, Mapping[str, Any]]:
@@ -296,16 +312,14 @@ class Catalog:
         Then the rows are to be read: they say what is wrong.
         """
         key = tuple(ids)
-        if key not in self._sums:
+        if self._summed is None or self._summed[0] != key:
             found = digests.sums(self.digest(ids, part=tuple(digests.SUMS)))
-            self._sums = {key: found if found.keys() >= set(ids) else None}
-        return self._sums[key]
+            self._summed = key, found if found.keys() >= set(ids) else None
+        return self._summed[1]
 
     def close(self) -> None:
         """Close the connections."""
-        for connection in self._connections.values():
-            connection.close()
-        self._connections.clear()
+        self._connections.close()
 
     def __enter__(self) -> Self:
         return self
@@ -313,13 +327,14 @@ class Catalog:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _connection(self, runs: Sequence[str] | None) -> Connection:
-        key = None if runs is None else tuple(runs)
-        if key not in self._connections:
-            if len(self._connections) >= KEPT_CONNECTIONS:
-                self._connections.pop(next(iter(self._connections))).close()
-            self._connections[key] = query.connect(self.tables(runs))
-        return self._connections[key]
+    def _asked(self, runs: Sequence[str] | None, work: Callable[[Connection], T]) -> T:
+        try:
+            return work(self._connections.to(runs, self.tables))
+        except Refused as error:
+            raise self._explained(error, runs) from error
+
+    def _explained(self, error: Refused, runs: Sequence[str] | None) -> Exception:
+        return damage.explained(error, self._manifests(runs))
 
     def _chosen(self, ids: Sequence[str] | None) -> pa.Table:
         return (

@@ -26,7 +26,13 @@ def latest_of(runs: pa.Table) -> pa.Table:
 
 
 def last_of(runs: pa.Table, last: int) -> pa.Table:
-    """Return so many of the newest runs."""
+    """Return so many of the newest runs.
+
+    Raises
+    ------
+    ValueError
+        If that is fewer than one.
+    """
     if last < 1:
         raise ValueError(f"--last {last} selects nothing; give 1 or more")
     return runs.slice(max(0, runs.num_rows - last))
@@ -59,7 +65,13 @@ def named(text: str, ids: Collection[str], root: Path, problems: Sequence[str]) 
 
 
 def narrowed(table: pa.Table, tags: Sequence[str], *, latest: bool, last: int | None) -> pa.Table:
-    """Return the runs with all ``tags``; of those the newest of each configuration; of those so many of the newest."""
+    """Return the runs with all ``tags``; of those the newest of each configuration; of those so many of the newest.
+
+    Raises
+    ------
+    ValueError
+        If ``last`` is less than one.
+    """
     found = tagged(table, tags) if tags else table
     if latest:
         found = latest_of(found)

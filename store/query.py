@@ -8,6 +8,7 @@ module that touches DuckDB's relation API.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.resources import files
 from typing import Any, Self, TypeAlias
@@ -45,7 +46,24 @@ def connect(
 ) -> Connection:
     """Open an in-memory connection that sees ``tables`` and can neither write nor reach a file.
 
-    Takes 20 ms.  ``samples`` adds the view of that name, which needs every core table.
+    Parameters
+    ----------
+    tables : mapping
+        Arrow data by the name that statements know them by.
+    samples : bool, optional
+        Whether to add the view of that name, which needs every core table.
+    memory_limit : str, optional
+        What all statements together may take, such as ``2GB`` or ``50%`` of the machine's memory.
+
+    Returns
+    -------
+    Connection
+        Made in 20 ms; to be closed by the caller.
+
+    Raises
+    ------
+    Refused
+        If ``memory_limit`` is no size.
     """
     try:
         connection = duckdb.connect(":memory:", config={"memory_limit": memory_limit})
@@ -61,7 +79,13 @@ def connect(
 def rows(
     connection: Connection, sql: str, params: Mapping[str, object] | None = None
 ) -> list[dict[str, Any]]:
-    """Run one of our own statements and return its rows."""
+    """Run one of our own statements and return its rows, as mappings of column to value.
+
+    Raises
+    ------
+    Refused
+        If DuckDB refuses it or cannot read what it is about; one sentence.
+    """
     try:
         cursor = connection.execute(sql, dict(params) if params else None)
         names = [column[0] for column in cursor.description or ()]
@@ -73,7 +97,22 @@ def rows(
 def reduce(
     connection: Connection, kernel_sql: str, source_sql: str, params: Mapping[str, object] | None = None
 ) -> list[dict[str, Any]]:
-    """Run ``kernel_sql`` over the relation ``sample``, which is what ``source_sql`` returns."""
+    """Run ``kernel_sql`` over the relation ``sample``, which is what ``source_sql`` returns, and return its rows.
+
+    Parameters
+    ----------
+    connection : Connection
+        As ``connect`` returns it.
+    kernel_sql, source_sql : str
+        One SELECT each.
+    params : mapping, optional
+        Values of ``$name`` in ``source_sql``.
+
+    Raises
+    ------
+    Refused
+        If one of them returns no rows, DuckDB refuses it, or a file cannot be read; one sentence.
+    """
     try:
         result = _relation(connection, source_sql, params).query("sample", kernel_sql)
         if result is None:
@@ -84,7 +123,24 @@ def reduce(
 
 
 def matching(runs: pa.Table, predicates: Sequence[str], *, timeout_s: float | None = None) -> set[str]:
-    """Return the ids of the rows of ``runs`` that satisfy every predicate."""
+    """Return the ids of the rows of ``runs`` that satisfy every predicate.
+
+    Parameters
+    ----------
+    runs : pyarrow.Table
+        Table ``runs``.
+    predicates : sequence of str
+        Conditions in SQL over its columns.
+    timeout_s : float, optional
+        Limit of all of them together [s]; none by default.
+
+    Raises
+    ------
+    Refused
+        If one is empty or wrong; one sentence that shows it.
+    TimeoutError
+        At ``timeout_s``; a predicate that does not listen 2 s later ends the process with code 2.
+    """
     for text in predicates:
         if not text.strip():
             raise Refused("--where is empty; give a predicate over runs, such as \"experiment='c256'\"")
@@ -116,8 +172,16 @@ def _filter(connection: Connection, predicates: Sequence[str]) -> set[str]:
 class Rows(Iterator[pa.RecordBatch]):
     """The rows of one ad hoc statement, in batches, until ``timeout_s`` after it was made.
 
-    Owns its connection and closes it at the last row.  ``tables`` are what the connection sees: those that can
-    give some runs alone are narrowed to the runs that the statement can be about.
+    Owns its connection and closes it at the last row and after any error.  ``explained`` says of a refusal what the
+    owner of the tables knows.  ``tables`` are what the connection sees: those that can give some runs alone are
+    narrowed to the runs that the statement can be about.
+
+    Raises
+    ------
+    Exception
+        What ``explained`` makes of a refusal, of the statement when it is made or of the rows as they are read.
+    TimeoutError
+        At ``timeout_s``; a statement that does not listen 2 s later ends the process with code 2.
     """
 
     schema: pa.Schema
@@ -129,43 +193,40 @@ class Rows(Iterator[pa.RecordBatch]):
         params: Mapping[str, object] | None,
         *,
         timeout_s: float | None,
-        explained: Callable[[Refused], Exception] | None = None,
+        explained: Callable[[Refused], Exception],
         tables: Mapping[str, Source] | None = None,
     ) -> None:
         self._connection = connection
         self._bound = Bound(connection, timeout_s)
         self._explained = explained
         self._reader: Any = None
-        try:
+        with self._closing():
             check(connection, sql, params or {})
             self._bound.run(lambda: _narrow(connection, sql, params or {}, tables or {}))
             self._reader = self._bound.run(lambda: _reader(connection, sql, params))
             self.schema = self._reader.schema
-        except Refused as error:
-            self.close()
-            raise self._said(error) from error
-        except BaseException:
-            self.close()
-            raise
 
     def __next__(self) -> pa.RecordBatch:
         batch = None
-        try:
-            if self._reader is not None:
+        if self._reader is not None:
+            with self._closing():
                 batch = self._bound.run(lambda: next(self._reader, None))
-        except Refused as error:
-            self.close()
-            raise self._said(error) from error
-        except BaseException:
-            self.close()
-            raise
         if batch is None:
             self.close()
             raise StopIteration
         return batch
 
-    def _said(self, error: Refused) -> Exception:
-        return self._explained(error) if self._explained else error
+    @contextmanager
+    def _closing(self) -> Iterator[None]:
+        """Close the connection after any error, and explain a refusal."""
+        try:
+            yield
+        except Refused as error:
+            self.close()
+            raise self._explained(error) from error
+        except BaseException:
+            self.close()
+            raise
 
     def arrow(self) -> pa.Table:
         """Return the rows that are left as an Arrow table."""
@@ -215,7 +276,13 @@ def _wanted(name: str) -> Any:
 
 
 def check(connection: Connection, sql: str, params: Mapping[str, object]) -> None:
-    """Refuse whatever is not exactly one statement of type SELECT, with a value for each of its parameters."""
+    """Check that a text is exactly one statement of type SELECT, with a value for each of its parameters.
+
+    Raises
+    ------
+    Refused
+        If it is not; one sentence.
+    """
     try:
         sql.encode()
         statements = connection.extract_statements(sql)

@@ -44,7 +44,13 @@ def tables(
 
 
 def columns(chosen: pa.Table) -> dict[str, pa.Schema]:
-    """Return every table's columns over the runs ``chosen``, observables included."""
+    """Return every table's columns over the runs ``chosen``, observables included.
+
+    Raises
+    ------
+    ValueError
+        If a column has two types among these runs.
+    """
     holdings = index.layouts(chosen)
     names = dict.fromkeys((*schema.TABLES, *_extra(holdings)))
     whole = ("runs", "conditions", "samples")

@@ -33,7 +33,19 @@ class Bound:
         self._pool = ThreadPoolExecutor(1)
 
     def run(self, work: Callable[[], T]) -> T:
-        """Return what ``work`` does, or end it: at the limit, or with Ctrl-C."""
+        """Return what ``work`` does, or end it: at the limit, or with Ctrl-C.
+
+        Raises
+        ------
+        Refused
+            If DuckDB, Arrow or a file says that it cannot be done; one sentence.
+        TimeoutError
+            At the limit.
+        KeyboardInterrupt
+            At Ctrl-C.
+
+        Work that still does not listen ``GRACE_S`` later ends the process, with code 2 at the limit and 130 at Ctrl-C.
+        """
         future = self._pool.submit(work)
         left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
         try:
