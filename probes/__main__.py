@@ -7,6 +7,10 @@ import sys
 from collections.abc import Sequence
 from math import inf
 from pathlib import Path
+from typing import Any
+
+LEAVES = Path(__file__).resolve().parents[1] / "conf" / "probe"
+"""Where the configuration lies of which the doctor tells what it costs; only this command reads it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,11 +60,10 @@ def _parser() -> argparse.ArgumentParser:
         help="tell what this machine can and cannot measure, and what that costs",
         description="Tell what this machine can and cannot measure and why, what a reading of each probe costs here "
         "and now, and what makes times noisy, with the command that would change it.  Changes nothing.",
-        epilog="example: python -m probes doctor --format json --out doctor.json",
+        epilog="example: python -m probes doctor --format json > doctor.json",
         allow_abbrev=False,
     )
     doctor.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
-    doctor.add_argument("--out", metavar="FILE", type=Path, help="write there and not to stdout")
     doctor.add_argument(
         "--cycle-ms", metavar="N", type=float, default=10.0, help="length of a cycle, default: 10"
     )
@@ -84,14 +87,26 @@ def _doctor(arguments: argparse.Namespace) -> int:
         raise ValueError(
             f"--cycle-ms {arguments.cycle_ms} is no length of a cycle; give milliseconds above 0"
         )
-    report = doctor.examine(cycle_ms=arguments.cycle_ms)
-    text = doctor.as_json(report) if arguments.format == "json" else doctor.as_text(report)
-    if arguments.out is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    else:
-        arguments.out.write_text(text, encoding="utf-8")
+    report = doctor.examine(leaves(), cycle_ms=arguments.cycle_ms)
+    sys.stdout.write(doctor.as_json(report) if arguments.format == "json" else doctor.as_text(report))
+    sys.stdout.flush()
     return 0
+
+
+def leaves() -> dict[str, Any]:
+    """Return the options of the probes that a configuration beside this package declares."""
+    from probes.missing import explained
+
+    with explained(typed=True):
+        import yaml  # not in the measured process
+
+    found: dict[str, Any] = {}
+    for path in sorted(LEAVES.glob("*.yaml")):
+        try:
+            found[path.stem] = dict(yaml.safe_load(path.read_text(encoding="utf-8"))[path.stem])
+        except (yaml.YAMLError, LookupError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is no group of options; restore it") from error
+    return found
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,8 +14,6 @@ from probes.meters import Meters
 from probes.protocols import Probe, Value
 from probes.reading import sample_columns
 
-LEAVES = Path(__file__).resolve().parents[1] / "conf" / "probe"
-_OPTION = re.compile(r"^  (\w+): (.+?)\s*$", re.MULTILINE)
 _FACTS = ("os", "kernel", "python", "cpu_model", "cores", "memory_bytes", "allocator")
 
 _FOR_S = 0.1
@@ -62,11 +59,15 @@ class Report(NamedTuple):
     hints: list[hints.Hint]
 
 
-def examine(*, cycle_ms: float = 10.0, root: Path = Path("/")) -> Report:
+def examine(
+    leaves: Mapping[str, Mapping[str, Any]], *, cycle_ms: float = 10.0, root: Path = Path("/")
+) -> Report:
     """Try everything once, and each probe for a tenth of a second.
 
     Parameters
     ----------
+    leaves : mapping
+        Each probe's options by its name; a probe without is read once a second.
     cycle_ms : float
         Length of a cycle, for the share of a probe that is read by cycles.
     root : path
@@ -77,7 +78,8 @@ def examine(*, cycle_ms: float = 10.0, root: Path = Path("/")) -> Report:
     with Meters() as meters:
         signals += _accounts(meters)
         for name in sorted(probe_names(), key=lambda name: (name == "trace", name)):  # it slows what follows
-            found, cost = _examined(name, leaf(name), meters, cycle_ms)
+            spec = leaves.get(name, {"_target_": f"probes.{name}.Probe", "every_s": 1.0})
+            found, cost = _examined(name, spec, meters, cycle_ms)
             signals += found
             costs.append(cost)
     return Report({key: facts[key] for key in _FACTS}, cycle_ms, signals, costs, hints.hints(root))
@@ -86,15 +88,6 @@ def examine(*, cycle_ms: float = 10.0, root: Path = Path("/")) -> Report:
 def probe_names() -> list[str]:
     """Return the names of all probes."""
     return [target.split(".")[1] for target in build.targets() if target.startswith("probes.")]
-
-
-def leaf(name: str) -> dict[str, Any]:
-    """Return the options of a probe's leaf: flat YAML, read without a library; without a file, one a second."""
-    try:
-        text = (LEAVES / f"{name}.yaml").read_text(encoding="utf-8")
-    except OSError:
-        return {"_target_": f"probes.{name}.Probe", "every_s": 1.0}
-    return {key: _scalar(value) for key, value in _OPTION.findall(text)}
 
 
 def as_json(report: Report) -> str:
@@ -200,13 +193,6 @@ def _timed(probe: Probe) -> tuple[list[int], dict[str, Value]]:
         # Dear fields come at some readings only, rates from the second one on.
         sample.update((field, value) for field, value in zip(sample, read, strict=True) if value is not None)
     return times_ns[1:], sample
-
-
-def _scalar(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def _rate(spec: Mapping[str, Any]) -> str | None:

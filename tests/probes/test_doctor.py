@@ -6,9 +6,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from probes import __main__ as commands
 from probes import build, doctor
-from probes.__main__ import main
-from probes.doctor import as_json, as_text, examine, leaf, probe_names
+from probes.__main__ import leaves, main
+from probes.doctor import as_json, as_text, examine, probe_names
 from store import schema
 
 REPOSITORY = Path(doctor.__file__).parents[1]
@@ -27,18 +28,29 @@ def test_every_probe_has_a_leaf_that_the_doctor_reads_as_hydra_does():
 
     assert set(probe_names()) == PROBES
     for name in PROBES:
-        loaded = OmegaConf.to_container(OmegaConf.load(doctor.LEAVES / f"{name}.yaml"))
-        assert leaf(name) == loaded[name]
-        build.check_probes({name: leaf(name)})
+        loaded = OmegaConf.to_container(OmegaConf.load(commands.LEAVES / f"{name}.yaml"))
+        assert leaves()[name] == loaded[name]
+        build.check_probes({name: leaves()[name]})
 
 
-def test_an_installation_without_leaves_reads_each_probe_once_a_second(tmp_path, monkeypatch):
-    monkeypatch.setattr(doctor, "LEAVES", tmp_path)
-    assert leaf("disk") == {"_target_": "probes.disk.Probe", "every_s": 1.0}
+def test_a_leaf_may_hold_comments_and_one_that_is_none_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(commands, "LEAVES", tmp_path)
+    path = tmp_path / "memory.yaml"
+    path.write_text("memory:  # of the process\n  every_cycles: 50    # 2.4 us\n  every_s: null\n")
+    assert leaves() == {"memory": {"every_cycles": 50, "every_s": None}}
+    for text in ("memory: [", "memory", "memory: 3", "disk: {}"):
+        path.write_text(text)
+        assert main(["doctor"]) == 2
+        assert capsys.readouterr().err == f"{path} is no group of options; restore it\n"
+
+
+def test_without_leaves_each_probe_is_read_once_a_second():
+    report = examine({})
+    assert {cost.rate for cost in report.costs} == {"every_s=1"}
 
 
 def test_every_column_of_every_probe_is_said_to_be_measurable_or_why_not():
-    report = examine()
+    report = examine(leaves())
     said = {(signal.table, signal.column) for signal in report.signals}
     for name in PROBES:
         columns = {column.name for column in schema.TABLES[f"probe_{name}"].columns[4:]}
@@ -52,7 +64,7 @@ def test_every_column_of_every_probe_is_said_to_be_measurable_or_why_not():
 
 
 def test_every_probe_has_a_cost_and_the_share_that_its_rate_takes():
-    report = examine(cycle_ms=5.0)
+    report = examine(leaves(), cycle_ms=5.0)
     assert {cost.probe for cost in report.costs} == PROBES
     assert report.costs[-1].probe == "trace"
     for cost in report.costs:
@@ -66,7 +78,7 @@ def test_every_probe_has_a_cost_and_the_share_that_its_rate_takes():
 
 
 def test_both_forms_hold_the_same_findings():
-    report = examine()
+    report = examine(leaves())
     document = json.loads(as_json(report))
     text = as_text(report)
     for signal in document["signals"]:
@@ -81,7 +93,7 @@ def test_a_probe_that_breaks_is_a_finding_and_no_traceback(monkeypatch):
         raise RuntimeError("the sensor is on fire")
 
     monkeypatch.setattr("probes.disk.Probe.read", broken)
-    report = examine()
+    report = examine(leaves())
     [disk] = [signal for signal in report.signals if signal.table == "probe_disk"]
     assert (disk.measurable, disk.reason) == (False, "RuntimeError: the sensor is on fire")
     assert "on fire" in as_text(report)
@@ -90,7 +102,7 @@ def test_a_probe_that_breaks_is_a_finding_and_no_traceback(monkeypatch):
 def test_on_macos_powermetrics_is_named(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.delattr(psutil, "sensors_temperatures", raising=False)
-    report = examine()
+    report = examine(leaves())
     [temperature] = [signal for signal in report.signals if signal.column == "temp_celsius"]
     assert not temperature.measurable
     assert "powermetrics, as root, is the only source of temperature" in temperature.reason
@@ -99,12 +111,9 @@ def test_on_macos_powermetrics_is_named(monkeypatch):
     assert any("sudo powermetrics" in (hint.command or "") for hint in report.hints)
 
 
-def test_the_command_writes_to_a_file_and_refuses_what_it_cannot(tmp_path, capsys):
-    assert main(["doctor", "--format", "json", "--out", str(tmp_path / "found.json")]) == 0
-    assert set(json.loads((tmp_path / "found.json").read_text())) == {
-        *("machine", "cycle_ms", "signals", "costs", "hints")
-    }
-    assert main(["doctor", "--out", str(tmp_path / "none" / "x")]) == 2
+def test_the_command_prints_its_findings_and_refuses_what_it_cannot(capsys):
+    assert main(["doctor", "--format", "json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == {*("machine", "cycle_ms", "signals", "costs", "hints")}
     assert main(["doctor", "--cycle-ms", "0"]) == 2
     assert main(["doctor", "--format", "xml"]) == 2
     assert capsys.readouterr().out == ""
