@@ -5,9 +5,8 @@ Idempotent at every step: an adopter that dies leaves a spool that can be adopte
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,8 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from probes import ownership
-from store import converting, publishing, schema
+from store import converting, publishing, schema, spooled
 from store.publishing import CannotPublish
+from store.spooled import End, Job
 
 __all__ = ["CannotPublish", "adopt"]
 
@@ -93,33 +93,6 @@ def adopt(spool: Path, *, wait: bool = False, own: bool = False, force: bool = F
     return run_id if publishing.is_published(final) else None
 
 
-def read_job(spool: Path) -> dict[str, Any]:
-    """Return ``job.json`` of a spool.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be read; one sentence that names it.
-    """
-    path = spool / "job.json"
-    try:
-        job: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if job["format"] == 1 and job["run_id"] == spool.name:
-            return job
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        reason = getattr(error, "strerror", None) or repr(error)
-        raise ValueError(f"{path} cannot be read ({reason}); remove {spool} if the run is lost") from error
-    raise ValueError(
-        f"{path} is no job of this version for {spool.name}; adopt it with the version that wrote it"
-    )
-
-
-def condition_names(job: Mapping[str, Any]) -> list[str | None]:
-    """Return the names of a job's conditions by position."""
-    names = {condition["position"]: condition["name"] for condition in job["conditions"]}
-    return [names.get(position) for position in range(max(names, default=-1) + 1)]
-
-
 def _claim(spool: Path, *, wait: bool, own: bool, force: bool) -> AbstractContextManager[bool]:
     if force and spool.exists() and ownership.state(spool) == "unlockable":
         return nullcontext(True)
@@ -127,18 +100,18 @@ def _claim(spool: Path, *, wait: bool, own: bool, force: bool) -> AbstractContex
 
 
 def _publish(spool: Path, root: Path) -> None:
-    job = read_job(spool)
+    job = spooled.read_job(spool)
     staging = spool / STAGING
     publishing.prepare(staging)
     recorded = converting.recording(spool)
-    names = condition_names(job)
+    names = spooled.names(job.conditions)
     files = {
         f"{stream}.parquet": publishing.write(
             staging / f"{stream}.parquet", converting.reader(recorded, stream, names)
         )
         for stream in recorded.streams
     }
-    end, problems = _read_end(spool)
+    end, problems = spooled.read_end(spool)
     totals = _totals(staging / "cycles.parquet")
     record = _record(job, end, totals, _started(spool, recorded, end))
     record["notes"] = [*record["notes"], *problems, *recorded.problems]
@@ -156,18 +129,6 @@ def _remove(spool: Path) -> None:
     for name in last:
         (spool / name).unlink(missing_ok=True)
     spool.rmdir()
-
-
-def _read_end(spool: Path) -> tuple[dict[str, Any] | None, list[str]]:
-    """Return ``end.json``, the owner's last word, or None if it had none; and what is wrong with it."""
-    path = spool / "end.json"
-    try:
-        end: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return end, []
-    except FileNotFoundError:
-        return None, []
-    except (OSError, ValueError) as error:
-        return None, [f"end.json could not be read ({error})"]
 
 
 def _totals(cycles: Path) -> Totals:
@@ -197,13 +158,14 @@ def _reduced(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
         yield pa.record_batch(columns, schema=REDUCED)
 
 
-def _started(spool: Path, recorded: converting.Recording, end: Mapping[str, Any] | None) -> datetime:
+def _started(spool: Path, recorded: converting.Recording, end: End | None) -> datetime:
     """Return when the run started: by the recording's own clock origin, else the owner's word, else the job."""
     segments = [segment for segments in recorded.streams.values() for segment in segments]
     if segments:
         return _moment(segments[0].started_at_ns)
-    if end and end.get("started_at"):
-        return datetime.fromisoformat(end["started_at"])
+    if end and end.run["started_at"]:
+        told: datetime = end.run["started_at"]
+        return told
     return _moment((spool / "job.json").stat().st_mtime_ns)
 
 
@@ -211,37 +173,31 @@ def _moment(unix_ns: int) -> datetime:
     return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=unix_ns // 1000)
 
 
-def _record(
-    job: Mapping[str, Any], end: Mapping[str, Any] | None, totals: Totals, started: datetime
-) -> dict[str, Any]:
+def _record(job: Job, end: End | None, totals: Totals, started: datetime) -> dict[str, Any]:
     """Return the row of table ``runs`` and what else stands in ``run.json``."""
     cycles = sum(total["condition_cycles"] for total in totals.values())
-    # The meters count what building a condition samples too; a run that was killed has only its rows.
-    counted = (end or {}).get("totals") or {}
-    calls = [total["sampling_calls"] for total in totals.values() if total["sampling_calls"] is not None]
     return {
-        **job["environment"],
-        **job,
+        **job.run,
         **(_ended(end) if end else _vanished(totals, started, cycles)),
         "started_at": started,
         "n_cycles": cycles,
-        "total_sampling_calls": counted.get("sampling_calls", sum(calls) if calls else None),
+        "total_sampling_calls": _sampling_calls(end, totals),
         "conditions": list(_conditions(job, totals)),
     }
 
 
-def _ended(end: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "status": end["status"],
-        "error": end.get("error"),
-        "ended_at": datetime.fromisoformat(end["ended_at"]),
-        "wall_s": _seconds(end.get("wall_ns")),
-        "cpu_s": _seconds(end.get("cpu_ns")),
-        "peak_rss_bytes": end.get("peak_rss_bytes"),
-        "modules": end.get("modules"),
-        "observer": end.get("observer"),
-        "notes": list(end.get("notes") or ()),
-    }
+def _sampling_calls(end: End | None, totals: Totals) -> int | None:
+    # The meters count what building a condition samples too; a run that was killed has only its rows.
+    if end and end.run["total_sampling_calls"] is not None:
+        return int(end.run["total_sampling_calls"])
+    calls = [total["sampling_calls"] for total in totals.values() if total["sampling_calls"] is not None]
+    return sum(calls) if calls else None
+
+
+def _ended(end: End) -> dict[str, Any]:
+    told = ("status", "error", "ended_at", "wall_s", "cpu_s", "peak_rss_bytes")
+    row = {name: end.run[name] for name in told}
+    return {**row, "modules": end.modules, "observer": end.observer, "notes": end.run["notes"] or []}
 
 
 def _vanished(totals: Totals, started: datetime, cycles: int) -> dict[str, Any]:
@@ -251,22 +207,12 @@ def _vanished(totals: Totals, started: datetime, cycles: int) -> dict[str, Any]:
         "status": "interrupted",
         "error": f"the measured process ended without a word after {cycles} cycles: killed, or the machine stopped",
         "ended_at": None if last_ns is None else started + timedelta(microseconds=last_ns // 1000),
-        "wall_s": _seconds(last_ns),
+        "wall_s": None if last_ns is None else last_ns / 1e9,
         "notes": [],
     }
 
 
-def _seconds(nanoseconds: int | None) -> float | None:
-    return None if nanoseconds is None else nanoseconds / 1e9
-
-
-def _conditions(job: Mapping[str, Any], totals: Totals) -> Iterator[dict[str, Any]]:
-    for condition in job["conditions"]:
-        total = totals.get(condition["name"], {"condition_cycles": 0})
-        names: Sequence[str] = [column.name for column in schema.CONDITIONS.columns]
-        yield {
-            **{name: total[name] for name in names if name in total},
-            "condition": condition["name"],
-            "position": condition["position"],
-            "mechanisms": dict(condition["mechanisms"]),
-        }
+def _conditions(job: Job, totals: Totals) -> Iterator[dict[str, Any]]:
+    for condition in job.conditions:
+        total = totals.get(condition["condition"], {"condition_cycles": 0})
+        yield {**condition, **{name: total[name] for name in condition if name in total}}

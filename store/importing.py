@@ -36,56 +36,65 @@ def bring(paths: Sequence[Path], root: Path, wanted: Wanted, note: Callable[[str
     """
     ids: list[str] = []
     whole = True
+    into = _Import(root, wanted, raw.held_by(root), note)
     for path in paths:
         try:
-            ids += (
-                _tree(path, root, wanted, note)
-                if path.is_dir()
-                else _file(path, root, wanted, note, len(paths) > 1)
-            )
+            ids += _tree(path, into) if path.is_dir() else _file(path, into, named=len(paths) > 1)
         except (ValueError, OSError) as error:
             note(sentence(error))
             whole = False
     return Brought(ids, whole)
 
 
-def _file(path: Path, root: Path, wanted: Wanted, note: Callable[[str], None], named: bool) -> Sequence[str]:
-    result = raw.import_file(path, root, experiment=wanted.experiment, columns=wanted.columns)
+class _Import(NamedTuple):
+    """Where to, and how; ``held`` is built once a command, for it takes a look at every run of the store."""
+
+    root: Path
+    wanted: Wanted
+    held: raw.Held
+    note: Callable[[str], None]
+
+
+def _file(path: Path, into: _Import, *, named: bool) -> Sequence[str]:
+    root, wanted, held, note = into
+    result = raw.import_file(path, root, experiment=wanted.experiment, columns=wanted.columns, held=held)
     for remark in result.notes:
         note(f"{path.name}: {remark}" if named else remark)
     return result.run_ids
 
 
-def _tree(place: Path, root: Path, wanted: Wanted, note: Callable[[str], None]) -> list[str]:
+def _tree(place: Path, into: _Import) -> list[str]:
     runs = carrying.runs_in(place)
-    if runs and wanted.experiment is not None:
+    if runs and into.wanted.experiment is not None:
         raise ValueError(f"{place} holds published runs, which keep their names; leave --experiment out")
-    ids = [_carried(run, root, note) for run in runs]
+    ids = [_carried(run, into) for run in runs]
+    if runs:
+        into.held.update(raw.held_by(into.root))
     left: list[str] = []
     files = list(_files(place))
     for path in files:
         try:
             if not path.name.lower().endswith(KNOWN):
                 raise raw.NotImportable(f"{path.name} is of no known form")
-            ids += _file(path, root, wanted, note, True)
+            ids += _file(path, into, named=True)
         except raw.NotImportable as error:
             left.append(sentence(error))
     for reason in left[:NAMED_LEFT]:
-        note(f"left out: {reason}")
+        into.note(f"left out: {reason}")
     if not runs and len(left) == len(files):
         found = f"none of its {len(files)} files is" if files else "no file in it is"
         raise ValueError(
             f"{place} brings no run: {found} a result file, a table of cycles or a run of a store"
         )
     if left:
-        note(f"{place}: {len(files) - len(left)} of {len(files)} files were taken, {len(left)} left out")
+        into.note(f"{place}: {len(files) - len(left)} of {len(files)} files were taken, {len(left)} left out")
     return ids
 
 
-def _carried(run: Path, root: Path, note: Callable[[str], None]) -> str:
+def _carried(run: Path, into: _Import) -> str:
     run_id = run.name.removeprefix("run_id=")
-    if not carrying.carry(run, root):
-        note(f"run {run_id} is in store {root} already")
+    if not carrying.carry(run, into.root):
+        into.note(f"run {run_id} is in store {into.root} already")
     return run_id
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 
 import pyarrow as pa
 
-from store import converting, manifest, publishing, schema
-from store.adopting import condition_names
+from store import converting, manifest, publishing, schema, spooled
 from store.manifest import File, Manifest
 
 
@@ -18,15 +16,9 @@ def snapshot(run: Manifest) -> tuple[Manifest, Mapping[str, pa.Table]]:
 
     A run that was published meanwhile is returned as published, without rows of its own.
     """
-    try:
-        job = json.loads((run.directory / "job.json").read_text(encoding="utf-8"))
-        recorded = converting.recording(run.directory)
-        names = condition_names(job)
-        tables = {
-            stream: converting.reader(recorded, stream, names).read_all() for stream in recorded.streams
-        }
-    except FileNotFoundError:
-        tables = {}
+    recorded = converting.recording(run.directory)
+    names = spooled.names(run.conditions)
+    tables = {stream: converting.reader(recorded, stream, names).read_all() for stream in recorded.streams}
     published = publishing.run_directory(run.directory.parent.parent, run.run_id)
     if publishing.is_published(published):
         return manifest.load(published), {}

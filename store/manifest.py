@@ -14,9 +14,9 @@ from typing import Any, NamedTuple, Protocol
 import pyarrow as pa
 
 from probes import ownership
-from store import notes, schema, values
+from store import notes, schema, spooled, values
 from store.notes import Layer
-from store.publishing import is_published
+from store.publishing import is_published, run_directory
 
 
 class File(NamedTuple):
@@ -58,13 +58,6 @@ class NewerFormat(ValueError):  # noqa: N818 - reads as the sentence it is
     """A run that a later version wrote: not damaged, and not for this version to touch."""
 
 
-class Survey(NamedTuple):
-    """All runs of a store, and one sentence for each that cannot be used."""
-
-    runs: list[Manifest]
-    problems: list[str]
-
-
 def load(directory: Path) -> Manifest:
     """Read one published run's ``run.json``.
 
@@ -80,7 +73,7 @@ def load(directory: Path) -> Manifest:
         found = _manifest(directory, document) if written == schema.FORMAT else None
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"{path} cannot be read ({_reason(error)}); restore it, or let `python -m store verify --repair` "
+            f"{path} cannot be read ({spooled.reason(error)}); restore it, or let `python -m store verify --repair` "
             "put the run aside"
         ) from error
     if found is None:
@@ -95,36 +88,25 @@ def load(directory: Path) -> Manifest:
     return found
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, KeyError):
-        return f"it lacks {error.args[0]!r}"
-    if isinstance(error, json.JSONDecodeError):
-        return f"it is no whole JSON: {error}"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+def read(root: Path, run_id: str, problems: list[str]) -> Manifest:
+    """Read one run with what was added to it later; a layer that cannot be read is named in ``problems``.
 
-
-def survey(root: Path) -> Survey:
-    """Read every run of a store; one that cannot be read is named in ``problems``, the others stay usable.
-
-    Runs whose owner lives are there too, with status ``running``, from their ``job.json``.
+    Raises
+    ------
+    ValueError
+        If the run is neither published nor running, or its ``run.json`` cannot be read; one sentence.
     """
-    # Spools first: a run published meanwhile is then seen twice, never missed.
-    problems: list[str] = []
-    found = {manifest.run_id: manifest for manifest in running(root)}
-    for directory in published(root):
-        try:
-            manifest = load(directory)
-            found[manifest.run_id] = manifest
-        except ValueError as error:
-            problems.append(str(error))
-    for run_id in found.keys() & notes.annotated(root):
-        found[run_id] = layered(found[run_id], tuple(notes.layers(root, run_id, problems)))
-    return Survey([found[run_id] for run_id in sorted(found)], problems)
-
-
-def scan(root: Path) -> list[Manifest]:
-    """Return the usable runs of a store, sorted by ``run_id``; see ``survey`` for the others."""
-    return survey(root).runs
+    directory = run_directory(root, run_id)
+    # The spool only where there is no run: a run published meanwhile is then found, and an adopted one has ended.
+    live = None if is_published(directory) else _live(root / "spool" / run_id)
+    try:
+        return _layered(root, live or load(directory), problems)
+    except ValueError as error:
+        if directory.is_dir():
+            raise
+        raise ValueError(
+            f"run {run_id} is not in store {root}; `python -m store ls` lists the ids"
+        ) from error
 
 
 def published(root: Path) -> list[Path]:
@@ -177,8 +159,8 @@ def columns(manifests: Iterable[Columned], table: str) -> pa.Schema:
 
 
 def _manifest(directory: Path, document: Mapping[str, Any]) -> Manifest:
-    run = _row("runs", document)
-    rows = [_row("conditions", {**row, "run_id": run["run_id"]}) for row in document["conditions"]]
+    run = values.row(schema.RUNS, document)
+    rows = [values.row(schema.CONDITIONS, {**row, "run_id": run["run_id"]}) for row in document["conditions"]]
     if unnamed := [row for row in rows if row["condition"] is None]:
         raise ValueError(f"a condition has no name: {unnamed[0]}")
     files = {name: _file(name, entry) for name, entry in document["files"].items()}
@@ -188,7 +170,7 @@ def _manifest(directory: Path, document: Mapping[str, Any]) -> Manifest:
         conditions=tuple(rows),
         files=files,
         modules=tuple(document.get("modules", ())),
-        observer=_observer(document.get("observer", {})),
+        observer=values.ledger(document.get("observer", {})),
     )
 
 
@@ -200,75 +182,32 @@ def _file(name: str, entry: Mapping[str, Any]) -> File:
     return File(entry["sha256"], entry.get("rows"), columns)
 
 
-def _observer(entries: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    """Return what recording cost, entry by entry: numbers, rates (mappings of numbers) and the accounts' ``mode``."""
-    for name, entry in entries.items():
-        for key, value in entry.items():
-            numbers = value.values() if isinstance(value, dict) else [value]
-            if key != "mode" and not all(each is None or type(each) in (int, float) for each in numbers):
-                raise ValueError(f"observer.{name}.{key} is {value!r}, and a number is expected")
-    return entries
-
-
-def layered(manifest: Manifest, layers: tuple[Layer, ...]) -> Manifest:
-    """Return a run with what was added to it later."""
-    return replace(manifest, run=notes.applied(manifest.run, layers), layers=layers)
-
-
-def _row(table: str, document: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        column.name: values.typed(column, document.get(column.name))
-        for column in schema.TABLES[table].columns
-    }
-
-
 def running_runs(root: Path) -> list[Manifest]:
-    """Return the runs whose owner lives, with their layers."""
-    found = list(running(root))
-    annotated = notes.annotated(root) if found else ()
-    return [
-        layered(run, tuple(notes.layers(root, run.run_id, []))) if run.run_id in annotated else run
-        for run in found
-    ]
+    """Return the runs whose owner lives, from their ``job.json``, with their layers."""
+    found = (_live(spool) for spool in spools(root))
+    return [_layered(root, run, []) for run in found if run is not None]
 
 
-def running(root: Path) -> Iterable[Manifest]:
-    """Yield the runs whose owner lives, from their ``job.json``."""
-    for spool in spools(root):
-        if ownership.state(spool) == "running":
-            try:
-                job = json.loads((spool / "job.json").read_text(encoding="utf-8"))
-                yield _live(spool, job)
-            except (OSError, ValueError, LookupError):  # published and removed while we looked
-                continue
+def _layered(root: Path, run: Manifest, problems: list[str]) -> Manifest:
+    layers = tuple(notes.layers(root, run.run_id, problems))
+    return replace(run, run=notes.applied(run.run, layers), layers=layers) if layers else run
 
 
-def _born(run_id: str) -> str | None:
+def _live(spool: Path) -> Manifest | None:
+    if ownership.state(spool) != "running":
+        return None
+    try:
+        job = spooled.read_job(spool)
+    except ValueError:  # published and removed while we looked, or no job of this version
+        return None
+    now: dict[str, Any] = {"started_at": _born(spool.name), "status": "running", "tags": [], "notes": []}
+    return Manifest(directory=spool, run={**job.run, **now}, conditions=job.conditions)
+
+
+def _born(run_id: str) -> datetime | None:
     """Return when a UUIDv7 was made: of a running run that is its start, to the millisecond."""
     try:
         made = uuid.UUID(run_id)
     except ValueError:
         return None
-    return datetime.fromtimestamp((made.int >> 80) / 1000, UTC).isoformat() if made.version == 7 else None
-
-
-def _live(spool: Path, job: Mapping[str, Any]) -> Manifest:
-    facts = {
-        **job["environment"],
-        **job,
-        "started_at": _born(job["run_id"]),
-        "status": "running",
-        "tags": [],
-        "notes": [],
-    }
-    rows = (
-        {
-            "run_id": job["run_id"],
-            "condition": condition["name"],
-            "position": condition["position"],
-            "mechanisms": condition["mechanisms"],
-        }
-        for condition in job["conditions"]
-    )
-    run = _row("runs", facts)
-    return Manifest(directory=spool, run=run, conditions=tuple(_row("conditions", row) for row in rows))
+    return datetime.fromtimestamp((made.int >> 80) / 1000, UTC) if made.version == 7 else None

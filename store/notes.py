@@ -136,7 +136,7 @@ def _name(new: Path, path: Path) -> None:
 
 def layers(root: Path, run_id: str, problems: list[str]) -> Iterator[Layer]:
     """Yield the layers of a run, oldest first; one that cannot be read is named in ``problems``."""
-    for path in sorted((root / "notes" / run_id).glob("*.json")):
+    for path in _files(root / "notes" / run_id, problems):
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             written = document["format"]
@@ -147,6 +147,17 @@ def layers(root: Path, run_id: str, problems: list[str]) -> Iterator[Layer]:
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             reason = getattr(error, "strerror", None) or repr(error)
             problems.append(f"{path} cannot be read ({reason}); restore it or remove it")
+
+
+def _files(directory: Path, problems: list[str]) -> list[Path]:
+    try:
+        names = sorted(os.listdir(directory))  # noqa: PTH208 - ten thousand runs ask, and few have any
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        problems.append(f"{directory} cannot be read ({error.strerror}); make it readable")
+        return []
+    return [directory / name for name in names if name.endswith(".json")]
 
 
 def annotated(root: Path) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from store.schema import Column
+from store.schema import Column, Table
 
 
 def typed(column: Column, value: Any) -> Any:
@@ -30,6 +30,22 @@ def typed(column: Column, value: Any) -> Any:
         return _KINDS[column.type](value)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{column.name} is {value!r}, and {column.type} is expected") from error
+
+
+def row(table: Table, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table's row from a JSON document; what it lacks is None."""
+    return {column.name: typed(column, document.get(column.name)) for column in table.columns}
+
+
+def ledger(entries: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """Return what recording cost, entry by entry: numbers, rates (mappings of numbers) and the accounts' ``mode``."""
+    for name, entry in entries.items():
+        for key, value in entry.items():
+            rates = isinstance(value, dict) and key in ("asked", "in_effect")
+            numbers = value.values() if rates else [value]
+            if key != "mode" and not all(each is None or type(each) in (int, float) for each in numbers):
+                raise ValueError(f"observer.{name}.{key} is {value!r}, and a number is expected")
+    return entries
 
 
 def plain(value: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from store import exporting, importing, publishing
+from store import exporting, importing, publishing, spooled
 from store.adopting import adopt
 from store.cache import compacting
 from store.catalog import open_catalog
@@ -127,6 +127,9 @@ def _has_ended(spool: Path) -> bool:
     """Tell whether only another adopter can hold the lock: the owner is gone, or it started us and waits."""
     try:
         owner = int((spool / "owner.pid").read_text(encoding="ascii"))
+        # In a store that several hosts share, the number may be of a process elsewhere.
+        if spooled.read_job(spool).run["boot_id"] != _boot_id():
+            return False
         if owner != os.getppid():
             os.kill(owner, 0)
     except ProcessLookupError:
@@ -134,6 +137,13 @@ def _has_ended(spool: Path) -> bool:
     except (OSError, ValueError):
         return False
     return owner == os.getppid()
+
+
+def _boot_id() -> str | None:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return None
 
 
 def import_(arguments: argparse.Namespace) -> int:

@@ -43,14 +43,19 @@ class Shell:
     def run(self) -> int:
         """Answer until the input ends; 2 if a statement of a script failed, else 0."""
         interactive = sys.stdin is not None and sys.stdin.isatty()
+        try:
+            self._converse(interactive)
+        finally:
+            self._catalog.close()
+        return 2 if self._failed and not interactive else 0
+
+    def _converse(self, interactive: bool) -> None:
         with line_editing.prompt(self._catalog.columns() if interactive else {}, note) as remember:
             if interactive:
                 note(f"{self._root}: {self._catalog.runs().num_rows} runs; help tells more, Ctrl-D ends")
             for statement in self._statements(interactive):
                 remember()
                 self._answer(statement)
-        self._catalog.close()
-        return 2 if self._failed and not interactive else 0
 
     def _statements(self, interactive: bool) -> Iterator[str]:
         waiting = ""

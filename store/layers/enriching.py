@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from store import manifest, notes, publishing, schema
+from store import manifest, notes, schema
 from store.layers.inferring import infer
 from store.manifest import Manifest
 
@@ -47,7 +47,7 @@ def enrich(
     ------
     ValueError
         If a column may not be added, a value is not of its type, was recorded with a run, or a run is still
-        running; then nothing is written.
+        running or cannot be read; then nothing is written.
     OSError
         If the store cannot be written.
     """
@@ -55,7 +55,7 @@ def enrich(
         raise ValueError(f"nothing is to be added; give values of {', '.join(notes.COLUMNS)}")
     checked = {name: checked_value(name, value) for name, value in values.items()}
     for run_id in run_ids:
-        _refuse_recorded(_published(root, run_id), checked)
+        _refuse_recorded(manifest.load(_published(root, run_id).directory), checked)
     for run_id in run_ids:
         notes.write(root, run_id, checked, source)
     return list(run_ids)
@@ -81,15 +81,14 @@ def enrich_by_inference(root: Path, run_ids: Sequence[str], *, note: Callable[[s
     Raises
     ------
     ValueError
-        If a run is still running.
+        If a run is still running, or cannot be read.
     OSError
         If the store cannot be written.
     """
     runs = [_published(root, run_id) for run_id in run_ids]
-    known = {run.run_id: run for run in manifest.scan(root)}
     enriched = []
     for run in runs:
-        values, origins = _inferred(known[run.run_id], note)
+        values, origins = _inferred(run, note)
         if values:
             notes.write(root, run.run_id, values, {"by": "--infer", "from": origins})
             enriched.append(run.run_id)
@@ -133,10 +132,10 @@ def _typed(kind: str, value: Any, least: int | None) -> Any:
 
 
 def _published(root: Path, run_id: str) -> Manifest:
-    directory = publishing.run_directory(root, run_id)
-    if not publishing.is_published(directory):
+    run = manifest.read(root, run_id, [])
+    if run.run["status"] == "running":
         raise ValueError(f"run {run_id} is still running; enrich it when it has ended")
-    return manifest.load(directory)
+    return run
 
 
 def _refuse_recorded(run: Manifest, values: Mapping[str, Any]) -> None:

@@ -24,7 +24,7 @@ def tag(root: Path, run_ids: Sequence[str], label: str) -> list[str]:
     Raises
     ------
     ValueError
-        If the label has a letter that no label has.
+        If the label has a letter that no label has, or a run cannot be read; then nothing is written.
     OSError
         If the store cannot be written.
     """
@@ -54,11 +54,9 @@ def checked(label: str) -> str:
 
 
 def _change(root: Path, run_ids: Sequence[str], label: str, *, adding: bool) -> list[str]:
-    tags = {run.run_id: run.run["tags"] or () for run in manifest.scan(root)}
+    tags = {run_id: manifest.read(root, run_id, []).run["tags"] or () for run_id in run_ids}
     changed = [
-        run_id
-        for run_id in run_ids
-        if (label not in tags[run_id] if adding else matches(label, tags[run_id]))
+        run_id for run_id, has in tags.items() if (label not in has if adding else matches(label, has))
     ]
     for run_id in changed:
         notes.write(root, run_id, {}, {"by": "tag"}, **{"tag" if adding else "untag": label})

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from probes.identity import new_run_id
-from store import manifest, publishing
+from store import publishing
+from store.cache import index
 from store.raw import (
     csv_cycles,
     cycle_list,
@@ -28,9 +29,9 @@ from store.raw.recording import Reader, Recording
 READERS: tuple[Reader, ...] = (first_form, run_times, second_form, history, cycle_list, process_readings)
 """Every form that the study recorded; the first that recognises a document reads it."""
 
-Key: TypeAlias = tuple[str, int | None, str]
+Key: TypeAlias = tuple[str, str, int | None, str]
 Held: TypeAlias = dict[Key, str]
-"""Runs that hold a part of one file, by experiment, entry and the map of its columns."""
+"""Runs that hold a file, or a part of it, by its sha256, experiment, entry and the map of its columns."""
 
 
 class ImportResult(NamedTuple):
@@ -49,7 +50,12 @@ class ImportResult(NamedTuple):
 
 
 def import_file(
-    path: Path, root: Path, *, experiment: str | None = None, columns: Sequence[str] = ()
+    path: Path,
+    root: Path,
+    *,
+    experiment: str | None = None,
+    columns: Sequence[str] = (),
+    held: Held | None = None,
 ) -> ImportResult:
     """Bring one raw result file, or a table of cycles in CSV, into a store.
 
@@ -68,6 +74,8 @@ def import_file(
         or file name, or the file's stem.
     columns : sequence of str
         Of a table of cycles: which column of ours is which of its, as ``column=name`` or ``column=name:unit``.
+    held : dict, optional
+        What ``held_by`` said of the store before the first of several files; what is published is added.
 
     Returns
     -------
@@ -88,7 +96,7 @@ def import_file(
     source: dict[str, Any] = {"file": path.name, "sha256": hashlib.sha256(data).hexdigest()}
     if columns:
         source["map"] = list(columns)
-    held = _held(root, source["sha256"])
+    held = held_by(root) if held is None else held
     # Within a millisecond ids stand in no order; the runs of a file keep theirs.
     ids = sorted(new_run_id() for _ in found)
     records = [
@@ -100,6 +108,7 @@ def import_file(
     for record, run, there in zip(records, found, present, strict=True):
         if there is None:
             _publish(root, record, run)
+            held[_key(record)] = record["run_id"]
     return ImportResult(
         tuple(there or record["run_id"] for there, record in zip(present, records, strict=True)),
         _said(path.name, records, present),
@@ -137,19 +146,19 @@ def _record(run: Recording, run_id: str, experiment: str, notes: Sequence[str]) 
     }
 
 
-def _held(root: Path, checksum: str) -> Held:
-    """Return the runs that hold parts of the file with this checksum."""
+def held_by(root: Path) -> Held:
+    """Return the runs of a store that hold files, or parts of them."""
     found: Held = {}
-    for run in manifest.scan(root):
-        source = json.loads(run.run["source"] or "{}")
-        if source.get("sha256") == checksum:
-            found.setdefault(_key({**run.run, "source": source}), run.run_id)
+    for run in index.survey(root).table.select(["run_id", "experiment", "source"]).to_pylist():
+        source = json.loads(run["source"] or "{}")
+        if "sha256" in source:
+            found.setdefault(_key({**run, "source": source}), run["run_id"])
     return found
 
 
 def _key(record: Mapping[str, Any]) -> Key:
     source = record["source"]
-    return record["experiment"], source.get("entry"), " ".join(source.get("map", ()))
+    return source["sha256"], record["experiment"], source.get("entry"), " ".join(source.get("map", ()))
 
 
 def _said(name: str, records: Sequence[Mapping[str, Any]], present: Sequence[str | None]) -> tuple[str, ...]:

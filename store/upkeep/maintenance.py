@@ -9,10 +9,11 @@ from probes import ownership
 from store import manifest, publishing
 from store.adopting import adopt
 from store.cache import foreign, index, keeping
+from store.upkeep import removing
 
 
 def refresh(root: Path, *, note: Callable[[str], None] | None = None) -> list[str]:
-    """Publish every run whose owner died, then bring the foreign clients' catalog up to date.
+    """Publish every run whose owner died, sweep up, then bring the foreign clients' catalog up to date.
 
     Any number of processes may do so at once; what lives or is being born is left alone.
 
@@ -29,6 +30,7 @@ def refresh(root: Path, *, note: Callable[[str], None] | None = None) -> list[st
         Runs that this call published, sorted.
     """
     note = note or _silent
+    removing.sweep(root)
     adopted = [run_id for spool in _leftover(root) if (run_id := _adopt(root, spool, note)) is not None]
     refresh_catalog(root, note)
     return adopted

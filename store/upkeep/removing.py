@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import shutil
+import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from store import manifest, publishing
+
+REMOVED = ".removed-"
+"""What the name of a run begins with once it is removed, until its files are gone."""
+
+ABANDONED_S = 3600.0
+"""An import into which nothing was written for so long has ended; the files of a run take seconds."""
 
 
 class Going(NamedTuple):
@@ -27,17 +35,21 @@ def going(root: Path, run_ids: Sequence[str]) -> list[Going]:
     Raises
     ------
     ValueError
-        If one is still running.
+        If one is still running, or cannot be read.
     """
-    runs = {run.run_id: run.run for run in manifest.scan(root) if run.run_id in set(run_ids)}
-    for run_id, run in runs.items():
+    runs = [manifest.read(root, run_id, []).run for run_id in run_ids]
+    for run in runs:
         if run["status"] == "running":
-            raise ValueError(f"run {run_id} is still running; stop it or wait for its end, then remove it")
-    return [_going(root, runs[run_id]) for run_id in run_ids]
+            raise ValueError(
+                f"run {run['run_id']} is still running; stop it or wait for its end, then remove it"
+            )
+    return [_going(root, run) for run in runs]
 
 
 def remove(root: Path, run_ids: Sequence[str]) -> None:
     """Remove runs: each disappears at once, by a rename, before its files go.
+
+    What is noted of a run goes before it: left behind, it would stand over a later import of the same run.
 
     Raises
     ------
@@ -45,16 +57,47 @@ def remove(root: Path, run_ids: Sequence[str]) -> None:
         If the store cannot be written; one sentence.
     """
     for run_id in run_ids:
-        hidden = root / "runs" / f".removed-{run_id}"
         try:
-            publishing.run_directory(root, run_id).rename(hidden)
-            publishing.sync(hidden.parent)
-            shutil.rmtree(hidden)
-            shutil.rmtree(root / "notes" / run_id, ignore_errors=True)
+            for hidden in _hidden(root, run_id):
+                shutil.rmtree(hidden)
         except OSError as error:
             raise OSError(
                 f"run {run_id} cannot be removed from {root} ({error.strerror}); make the store writable"
             ) from error
+
+
+def sweep(root: Path) -> None:
+    """Delete what killed removals and imports left among the runs; what cannot be deleted now goes another time."""
+    runs = root / "runs"
+    old = [path for path in runs.glob(f"{publishing.STAGING}*") if _age_s(path) > ABANDONED_S]
+    for path in [*runs.glob(f"{REMOVED}*"), *old]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _hidden(root: Path, run_id: str) -> list[Path]:
+    """Rename a run and its layers to names that nobody reads; return them."""
+    runs, layers = root / "runs", root / "notes" / run_id
+    run, noted = (runs / f"{REMOVED}{uuid.uuid4().hex}" for _ in range(2))
+    annotated = layers.is_dir()
+    if annotated:
+        layers.rename(noted)
+        publishing.sync(layers.parent)
+    try:
+        publishing.run_directory(root, run_id).rename(run)
+    except OSError:
+        if annotated:
+            noted.rename(layers)
+        raise
+    publishing.sync(runs)
+    return [run, noted] if annotated else [run]
+
+
+def _age_s(directory: Path) -> float:
+    """Return how long ago anything was written there; 0 for what is gone by now."""
+    try:
+        return time.time() - max(path.stat().st_mtime for path in (directory, *directory.iterdir()))
+    except OSError:
+        return 0.0
 
 
 def _going(root: Path, run: Mapping[str, Any]) -> Going:

@@ -20,7 +20,7 @@ CONTEXT = multiprocessing.get_context("spawn")
 
 
 def _table(root, name="cycles"):
-    (run,) = manifest.scan(root)
+    (run,) = map(manifest.load, manifest.published(root))
     return pq.read_table(run.directory / f"{name}.parquet", partitioning=None)
 
 
@@ -54,7 +54,7 @@ def test_what_was_not_measured_is_null_and_net_time_goes_without_probes(tmp_path
 
 def test_the_run_says_how_it_went(tmp_path, make_spool):
     adopt(make_spool(tmp_path))
-    (run,) = manifest.scan(tmp_path)
+    (run,) = map(manifest.load, manifest.published(tmp_path))
     facts = {
         "status": "completed",
         "started_at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
@@ -79,7 +79,7 @@ def test_the_run_says_how_it_went(tmp_path, make_spool):
 
 def test_conditions_are_reduced_from_the_cycles(tmp_path, make_spool):
     adopt(make_spool(tmp_path))
-    (run,) = manifest.scan(tmp_path)
+    (run,) = map(manifest.load, manifest.published(tmp_path))
     assert dict(run.conditions[1]) == {
         "run_id": run.run_id,
         "condition": "ON-OFF",
@@ -96,7 +96,7 @@ def test_conditions_are_reduced_from_the_cycles(tmp_path, make_spool):
 
 def test_a_killed_run_is_interrupted_and_keeps_its_rows(tmp_path, make_spool):
     adopt(make_spool(tmp_path, end=None))
-    (run,) = manifest.scan(tmp_path)
+    (run,) = map(manifest.load, manifest.published(tmp_path))
     assert run.run["status"] == "interrupted"
     assert "ended without a word after 10 cycles" in run.run["error"]
     assert run.run["ended_at"] == datetime(2026, 1, 2, 3, 4, 5, 10, tzinfo=UTC)
@@ -108,7 +108,7 @@ def test_a_run_that_never_began_a_cycle_is_published_too(tmp_path, make_spool):
     for path in spool.glob("*.spool"):
         path.unlink()
     adopt(spool)
-    (run,) = manifest.scan(tmp_path)
+    (run,) = map(manifest.load, manifest.published(tmp_path))
     assert (run.run["status"], run.run["error"], run.run["n_cycles"]) == ("failed", "no space left", 0)
     assert _table(tmp_path).num_rows == 0
     assert "wall_ns" in _table(tmp_path).column_names
@@ -120,7 +120,7 @@ def test_a_condition_that_was_not_reached_has_no_cycles(tmp_path, make_spool):
     job["conditions"].append({"name": "ON-ON", "position": 2, "cycles": 5, "mechanisms": {}})
     (spool / "job.json").write_text(json.dumps(job))
     adopt(spool)
-    (run,) = manifest.scan(tmp_path)
+    (run,) = map(manifest.load, manifest.published(tmp_path))
     last = run.conditions[2]
     assert (last["condition_cycles"], last["population_mean"], last["condition_wall_s"]) == (0, None, None)
 
@@ -146,7 +146,7 @@ def test_a_damaged_segment_is_named_and_the_others_are_published(tmp_path, make_
     spool = make_spool(tmp_path)
     (spool / "cycles-000002.spool").write_bytes(damage)
     adopt(spool)
-    (run,) = manifest.scan(tmp_path)
+    (run,) = map(manifest.load, manifest.published(tmp_path))
     assert len(_rows(tmp_path)) == kept
     assert run.run["n_cycles"] == kept
     assert any("cycles-000002.spool" in note for note in run.run["notes"])
@@ -159,14 +159,14 @@ def test_rows_that_never_reached_the_disk_are_left_out_and_said(tmp_path, make_s
     raw[4096 : 4096 + 18 * 8] = bytes(18 * 8)
     path.write_bytes(raw)
     adopt(spool)
-    (run,) = manifest.scan(tmp_path)
+    (run,) = map(manifest.load, manifest.published(tmp_path))
     assert [row["cycle"] for row in _rows(tmp_path)] == list(range(1, 10))
     assert "1 rows of cycles-000000.spool never reached the disk and are missing" in run.run["notes"]
 
 
 def test_many_segments_become_few_row_groups(tmp_path, make_spool):
     adopt(make_spool(tmp_path, cycles=50, capacity=4))
-    (run,) = manifest.scan(tmp_path)
+    (run,) = map(manifest.load, manifest.published(tmp_path))
     assert pq.ParquetFile(run.directory / "cycles.parquet").num_row_groups == 1
 
 
@@ -210,7 +210,7 @@ def test_an_adopter_killed_at_any_stage_leaves_an_adoptable_spool(
 def test_adopting_twice_is_adopting_once(tmp_path, make_spool):
     spool = make_spool(tmp_path)
     assert adopt(spool) == adopt(spool) == adopt(spool, wait=True, own=True) == spool.name
-    assert len(manifest.scan(tmp_path)) == 1
+    assert len(manifest.published(tmp_path)) == 1
 
 
 def test_a_spool_that_never_was_is_nobodys_run(tmp_path):
@@ -261,7 +261,7 @@ def test_a_living_run_is_left_alone_and_waited_for(tmp_path, make_spool):
     with _owner(spool) as owner:
         assert ownership.state(spool) == "running"
         assert adopt(spool) is None
-        assert [run.run["status"] for run in manifest.scan(tmp_path)] == ["running"]
+        assert [run.run["status"] for run in manifest.running_runs(tmp_path)] == ["running"]
         owner.kill()
         assert adopt(spool, wait=True) == spool.name
 

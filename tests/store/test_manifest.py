@@ -17,9 +17,9 @@ def _edit(root, run_id, **changes):
 def test_a_future_format_is_named_and_the_other_runs_stay_usable(tmp_path, make_run):
     old, new = make_run(tmp_path), make_run(tmp_path)
     path = _edit(tmp_path, new, format=2)
-    survey = manifest.survey(tmp_path)
-    assert [run.run_id for run in survey.runs] == [old]
-    assert survey.problems == [f"{path} has format 2, this version reads 1; update driftlab"]
+    with open_catalog(tmp_path) as catalog:
+        assert catalog.select() == [old]
+        assert list(catalog.problems) == [f"{path} has format 2, this version reads 1; update driftlab"]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"format": 1}', "\x00\xff"], ids=str.__repr__)
@@ -27,11 +27,11 @@ def test_an_unreadable_run_is_named_and_the_other_runs_stay_usable(tmp_path, mak
     good, bad = make_run(tmp_path), make_run(tmp_path)
     path = tmp_path / "runs" / f"run_id={bad}" / "run.json"
     path.write_bytes(text.encode("latin-1"))
-    survey = manifest.survey(tmp_path)
-    assert [run.run_id for run in survey.runs] == [good]
-    assert len(survey.problems) == 1
-    assert str(path) in survey.problems[0]
-    assert "\n" not in survey.problems[0]
+    with open_catalog(tmp_path) as catalog:
+        assert catalog.select() == [good]
+        (problem,) = catalog.problems
+    assert str(path) in problem
+    assert "\n" not in problem
 
 
 WRONG = {
@@ -78,7 +78,7 @@ def test_a_value_of_another_type_is_named_and_the_other_runs_stay_usable(tmp_pat
 
 def test_a_time_without_a_zone_is_utc(tmp_path, make_run):
     _edit(tmp_path, make_run(tmp_path), started_at="2026-01-02T03:04:05")
-    (run,) = manifest.scan(tmp_path)
+    (run,) = map(manifest.load, manifest.published(tmp_path))
     assert run.run["started_at"] == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -88,17 +88,19 @@ def test_foreign_files_are_ignored(tmp_path, make_run):
     (tmp_path / "runs" / "run_id=unfinished").mkdir()
     (tmp_path / "runs" / "thesis.tex").write_text("mine")
     (tmp_path / "spool" / "not a run").mkdir(parents=True)
-    assert [run.run_id for run in manifest.scan(tmp_path)] == [run_id]
+    with open_catalog(tmp_path) as catalog:
+        assert (catalog.select(), list(catalog.problems)) == ([run_id], [])
 
 
 def test_an_empty_directory_is_an_empty_store(tmp_path):
-    assert manifest.survey(tmp_path) == ([], [])
+    with open_catalog(tmp_path) as catalog:
+        assert (catalog.select(), list(catalog.problems)) == ([], [])
 
 
 def test_columns_are_the_union_over_runs(tmp_path, make_run):
     make_run(tmp_path, cycles={"wall_ns": [1], "population": [1]})
     make_run(tmp_path, cycles={"wall_ns": [1], "energy": [0.5]})
-    names = manifest.columns(manifest.scan(tmp_path), "cycles").names
+    names = manifest.columns(map(manifest.load, manifest.published(tmp_path)), "cycles").names
     assert names[0] == "run_id"
     assert names[-2:] == ["population", "energy"]
 
@@ -107,4 +109,4 @@ def test_a_name_with_two_types_names_both_runs(tmp_path, make_run):
     one = make_run(tmp_path, cycles={"wall_ns": [1], "population": [1]})
     two = make_run(tmp_path, cycles={"wall_ns": [1], "population": [0.5]})
     with pytest.raises(ValueError, match=f"population is DOUBLE in run {two} and BIGINT in run {one}"):
-        manifest.columns(manifest.scan(tmp_path), "cycles")
+        manifest.columns(map(manifest.load, manifest.published(tmp_path)), "cycles")

@@ -18,7 +18,7 @@ COLUMNS = {"wall_ns": [5, 7, 9], "probe_ns": [1, None, 2], "population": [1, 2, 
 
 def test_a_published_run_is_read_back_as_it_was_given(tmp_path, make_run):
     run_id = make_run(tmp_path, cycles=COLUMNS, config={"cycles": 3}, seed=7)
-    (run,) = manifest.scan(tmp_path)
+    (run,) = map(manifest.load, manifest.published(tmp_path))
     assert run.run_id == run_id
     assert (run.run["seed"], run.run["config"], run.run["tags"]) == (7, '{"cycles": 3}', [])
     assert run.conditions[0]["population_mean"] == 3.0
@@ -30,7 +30,7 @@ def test_a_published_run_is_read_back_as_it_was_given(tmp_path, make_run):
 
 def test_the_manifest_lists_every_file_with_its_checksum(tmp_path, make_run):
     make_run(tmp_path, cycles=COLUMNS, probes={"memory": {"cycle": [0], "rss_bytes": [9]}})
-    (run,) = manifest.scan(tmp_path)
+    (run,) = map(manifest.load, manifest.published(tmp_path))
     on_disk = {path.name: sha256(path) for path in run.directory.iterdir() if path.name != "run.json"}
     assert {name: file.sha256 for name, file in run.files.items()} == on_disk
     assert run.files["cycles.parquet"].rows == 3
@@ -39,7 +39,7 @@ def test_the_manifest_lists_every_file_with_its_checksum(tmp_path, make_run):
 
 def test_numbers_are_stored_without_dictionary(tmp_path, make_run):
     make_run(tmp_path, cycles={**COLUMNS, "energy": [0.5, 1.5, 2.5]})
-    (run,) = manifest.scan(tmp_path)
+    (run,) = map(manifest.load, manifest.published(tmp_path))
     group = pq.ParquetFile(run.directory / "cycles.parquet").metadata.row_group(0)
     encodings = {group.column(i).path_in_schema: group.column(i).encodings for i in range(group.num_columns)}
     assert "DELTA_BINARY_PACKED" in encodings["wall_ns"]

@@ -257,11 +257,9 @@ def test_a_damaged_layer_is_named_and_the_others_hold(tmp_path, run_id):
     bad.write_text('{"format": 1')
     newer = notes.write(tmp_path, run_id, {"os": "x"}, BY)
     newer.write_text(json.dumps({**json.loads(newer.read_text()), "format": 2}))
-    survey = manifest.survey(tmp_path)
-    assert [run.run["seed"] for run in survey.runs] == [1]
-    assert [str(path) in problem for path, problem in zip((bad, newer), survey.problems, strict=True)] == [
-        True
-    ] * 2
+    problems = []
+    assert manifest.read(tmp_path, run_id, problems).run["seed"] == 1
+    assert [str(path) in problem for path, problem in zip((bad, newer), problems, strict=True)] == [True] * 2
     assert [problem.file for problem in damage.verify(tmp_path)] == ["notes", "notes"]
 
 
@@ -275,5 +273,6 @@ def test_a_store_that_cannot_be_written_is_said_to_be_so(tmp_path, run_id, comma
 def test_notes_of_runs_that_are_gone_are_ignored(tmp_path, run_id):
     notes.write(tmp_path, "gone", {"seed": 1}, BY)
     (tmp_path / "notes" / "README").write_text("mine")
-    assert manifest.survey(tmp_path).problems == []
+    with open_catalog(tmp_path) as catalog:
+        assert (catalog.select(), list(catalog.problems)) == ([run_id], [])
     assert row(tmp_path, run_id)["seed"] is None

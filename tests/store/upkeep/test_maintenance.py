@@ -27,7 +27,10 @@ def test_a_killed_run_is_published_by_the_next_refresh(tmp_path, make_spool):
     dead = [make_spool(tmp_path), make_spool(tmp_path, end=None)]
     assert refresh(tmp_path) == sorted(spool.name for spool in dead)
     assert refresh(tmp_path) == []
-    assert sorted(run.run["status"] for run in manifest.scan(tmp_path)) == ["completed", "interrupted"]
+    assert sorted(run.run["status"] for run in map(manifest.load, manifest.published(tmp_path))) == [
+        "completed",
+        "interrupted",
+    ]
 
 
 def test_a_run_being_born_is_left_alone(tmp_path, make_spool):
@@ -133,7 +136,7 @@ def test_refresh_in_a_loop_beside_writers_takes_nothing_that_lives(tmp_path):
         process.join()
         assert process.exitcode == 0
     refresh(tmp_path)
-    runs = manifest.scan(tmp_path)
+    runs = [manifest.load(path) for path in manifest.published(tmp_path)]
     assert len(runs) == writers * lives
     assert {(run.run["status"], run.run["n_cycles"]) for run in runs} == {("completed", rows)}
     assert list((tmp_path / "spool").iterdir()) == []
@@ -154,7 +157,7 @@ def test_refreshes_at_the_same_time_publish_each_run_once(tmp_path, make_spool):
     with CONTEXT.Pool(3) as refreshers:
         published = refreshers.map(_refresh, [tmp_path] * 6, chunksize=1)
     assert {run_id for found in published for run_id in found} == set(spools)
-    assert [run.run_id for run in manifest.scan(tmp_path)] == spools
+    assert [path.name.removeprefix("run_id=") for path in manifest.published(tmp_path)] == spools
     assert verify(tmp_path) == []
     with duckdb.connect(str(tmp_path / "catalog.duckdb"), read_only=True) as connection:
         assert connection.execute("select count(*), count(distinct run_id) from cycles").fetchall() == [
@@ -264,6 +267,6 @@ def test_a_refresh_rebuilds_a_catalog_that_is_out_of_date(tmp_path, written):
 def test_rows_survive_as_they_were_recorded(tmp_path, make_spool):
     make_spool(tmp_path, cycles=3000, capacity=1024)
     refresh(tmp_path)
-    (run,) = manifest.scan(tmp_path)
+    (run,) = map(manifest.load, manifest.published(tmp_path))
     table = pq.read_table(run.directory / "cycles.parquet", partitioning=None)
     assert table["wall_ns"].to_pylist() == [1000 + cycle for cycle in range(6000)]
