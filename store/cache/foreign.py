@@ -8,6 +8,7 @@ Our own code never reads from it and never holds it open.
 from __future__ import annotations
 
 import hashlib
+import os
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
@@ -44,7 +45,7 @@ with added as (
     from read_text($lines)
 ),
 held as (
-    select * from read_parquet($base, filename = true)
+    select * from read_parquet($base, filename = true, hive_partitioning = false)
     union all by name
     select filename, unnest(try_cast(line as struct($fields))) from added
 ),
@@ -52,8 +53,8 @@ newest as (
     select *
     from held
     where run_id is not null
-        and regexp_extract(filename, '[.]runs[.]([0-9]+)[.]', 1)
-            = (select max(regexp_extract(file, '[.]runs[.]([0-9]+)[.]', 1)) from glob($base))
+        and regexp_extract(filename, '[.]runs[.]([0-9]+)[.][^/]+$$', 1)
+            = (select max(regexp_extract(file, '[.]runs[.]([0-9]+)[.][^/]+$$', 1)) from glob($base))
     qualify row_number() over (partition by run_id order by filename) = 1
 )
 """)
@@ -111,7 +112,7 @@ def _statements(root: Path, holdings: Sequence[Holding], others: Sequence[str]) 
 
     DDL takes no parameters, so paths and names are quoted into it.
     """
-    place = f"{_no_glob(str(root.absolute()))}/{segments.NAME}"
+    place = f"{_no_glob(os.path.realpath(root))}/{segments.NAME}"
     held = HELD.substitute(
         base=_literal(f"{place}.*.parquet"),
         lines=_literal(f"{place}.*.seq"),
@@ -159,7 +160,7 @@ def _view(root: Path, table: str, holdings: Sequence[Holding], others: Sequence[
     if not any(holding.columns(table) for holding in holdings):
         nulls = ", ".join(f"null::{kind} as {_identifier(column)}" for column, kind in types.items())
         return EMPTY.substitute(name=name, nulls=nulls)
-    files = f"{_no_glob(str(root.absolute()))}/runs/run_id=*/{_no_glob(table)}.parquet"
+    files = f"{_no_glob(os.path.realpath(root))}/runs/run_id=*/{_no_glob(table)}.parquet"
     fields = ", ".join(_field(column, kind) for column, kind in types.items() if column != "run_id")
     left_out = ", ".join(_literal(name.removeprefix(HIVE_KEY)) for name in [*others, ""])
     return VIEW.substitute(name=name, files=_literal(files), fields=fields, others=left_out)

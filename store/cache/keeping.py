@@ -26,7 +26,7 @@ def is_kept(fleet: Fleet) -> bool:
 
 
 def _held(fleet: Fleet) -> bool:
-    return bool(fleet.kept.name) and not fleet.fresh and not fleet.stale
+    return bool(fleet.kept.name) and not (fleet.kept.torn or fleet.fresh or fleet.stale)
 
 
 def damages(fleet: Fleet) -> Iterator[str]:
@@ -87,8 +87,6 @@ def _extended(fleet: Fleet) -> Segments | None:
     kept = fleet.kept
     if not kept.name or fleet.stale or len(kept.added) + len(fleet.fresh) > MOST_LINES:
         return None
-    if not fleet.fresh:
-        return kept
     rows = [index.row(run) for run in fleet.fresh.values()]
     return segments.extend(fleet.root, kept, rows, _stamped(fleet, fleet.fresh))
 

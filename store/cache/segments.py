@@ -60,7 +60,9 @@ class Segments:
     """The runs in the lines."""
     added_crc: int = 0
     end: int = 0
-    """Of the lines that count [byte]; what a killed builder wrote stands behind."""
+    """Of the lines that count [byte]."""
+    torn: bool = False
+    """Whether something stands behind: of a builder that was killed, or is at it."""
     views: Mapping[str, Any] = field(default_factory=dict)
     """What the foreign clients' file was made from."""
     files: tuple[bytes, bytes] = field(default=(b"", b""), repr=False)
@@ -94,11 +96,12 @@ def read(root: Path) -> Segments:
     try:
         first, *later = (root / HEAD).read_bytes().splitlines()
         head = json.loads(first)
-        if head.pop("made_by") == MADE_BY and head.pop("root") == os.fspath(root.absolute()):
+        if head.pop("made_by") == MADE_BY and head.pop("root") == os.path.realpath(root):
             for line in json.loads(b"[" + b",".join(later) + b"]"):
                 head |= line | {"added": head["added"] | line["added"]}
             kept = Segments(**head)
             parquet, lines = (_bytes(path) for path in (kept.parquet(root), kept.lines(root)))
+            kept = replace(kept, torn=len(lines) > kept.end)
             lines = lines[: kept.end]
             if (zlib.crc32(parquet), zlib.crc32(lines)) == (kept.base_crc, kept.added_crc):
                 return replace(kept, files=(parquet, lines))
@@ -158,23 +161,25 @@ def create(root: Path, generation: int, rows: pa.Table, runs: dict[str, Stamp]) 
 def extend(
     root: Path, kept: Segments, rows: Sequence[Mapping[str, Any]], runs: Mapping[str, Stamp]
 ) -> Segments | None:
-    """Return the cache with runs added at the end of the lines; None where they are in no state for it."""
+    """Return the cache with runs added at the end of the lines that count; None where a text has no line."""
     try:
         lines = "".join(f"{RS}{_line(row)}\n" for row in rows).encode()
     except ValueError:
         return None
-    with kept.lines(root).open("ab") as file:
-        if file.tell() != kept.end:
-            return None
+    with kept.lines(root).open("r+b") as file:
+        file.seek(kept.end)
         file.write(lines)
+        file.truncate()
     crc = zlib.crc32(lines, kept.added_crc)
     return replace(kept, added={**kept.added, **runs}, added_crc=crc, end=kept.end + len(lines))
 
 
 def write(root: Path, kept: Segments) -> None:
     """Put the list in place of the old one."""
-    held = {field.name: getattr(kept, field.name) for field in fields(kept) if field.name != "files"}
-    head = {"made_by": MADE_BY, "root": os.fspath(root.absolute()), **held}
+    held = {
+        field.name: getattr(kept, field.name) for field in fields(kept) if field.name not in ("files", "torn")
+    }
+    head = {"made_by": MADE_BY, "root": os.path.realpath(root), **held}
     new = root / f"catalog.{uuid.uuid4().hex}.tmp"
     new.write_text(json.dumps(head) + "\n", encoding="utf-8")
     new.replace(root / HEAD)

@@ -29,7 +29,9 @@ def test_an_empty_store_has_every_table_typed_and_empty(tmp_path):
         assert _ask(tmp_path, f"select count(*) from {table.name}") == [(0,)]
 
 
-@pytest.mark.parametrize("name", ["plain", "two words", "Zürich 温度", "it's [x]*", "a=b&c%20#d"])
+@pytest.mark.parametrize(
+    "name", ["plain", "two words", "Zürich 温度", "it's [x]*", "a=b&c%20#d", "run_id=x/seed=7", "x.runs.99.d"]
+)
 def test_views_answer_whatever_the_directory_is_called(tmp_path, make_run, name):
     root = tmp_path / name
     one = make_run(root, cycles={"wall_ns": [1, 2], "population": [3, 4]}, optimization="cached")
@@ -41,9 +43,13 @@ def test_views_answer_whatever_the_directory_is_called(tmp_path, make_run, name)
         root, "select run_id, sum(wall_ns), sum(population), sum(energy) from cycles group by 1 order by 1"
     )
     assert rows == [(one, 3, 7, None), (two, 7, None, 2.0)]
+    assert _ask(root, "select run_id, seed from runs order by 1") == [(one, None), (two, None)]
     joined = "select optimization, count(*) from cycles join runs using (run_id) group by all order by 1"
     assert _ask(root, joined) == [("cached", 2), (None, 2)]
     assert _ask(root, "select count(*) from probe_memory") == [(1,)]
+    shutil.rmtree(root / "runs" / f"run_id={one}")
+    _rebuild(root)
+    assert _ask(root, "select run_id from runs") == [(two,)]
 
 
 def test_samples_are_there_under_the_studys_names(tmp_path, make_run):

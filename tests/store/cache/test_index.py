@@ -160,16 +160,28 @@ def test_a_cache_that_is_removed_is_made_again(root: Path) -> None:
     assert foreign(root) == [0, 1, 2]
 
 
+@pytest.mark.parametrize("left", [b'\x1e{"run_id": "r9", "experi', "\x1e温".encode()[:-1]])
 def test_a_line_that_a_killed_builder_left_unfinished_is_nobodys(
-    root: Path, make_run: Callable[..., str]
+    root: Path, make_run: Callable[..., str], left: bytes
 ) -> None:
     (lines,) = root.glob("catalog.runs.*.seq")
-    lines.write_text('\x1e{"run_id": "r9", "experi')
-    assert seeds(root) == foreign(root) == [0, 1, 2]
-    make_run(root, run_id="r3", seed=3, cycles={"wall_ns": [3, 4]})
-    maintenance.refresh(root)
-    assert seeds(root) == foreign(root) == [0, 1, 2, 3]
-    assert not segments.read(root).added
+    for known in ([0, 1, 2], [0, 1, 2, 3]):
+        with lines.open("ab") as file:
+            file.write(left)
+        assert seeds(root) == known
+        maintenance.refresh(root)
+        assert seeds(root) == foreign(root) == known
+        if len(known) == 3:
+            make_run(root, run_id="r3", seed=3, cycles={"wall_ns": [3, 4]})
+            maintenance.refresh(root)
+    assert list(segments.read(root).added) == ["run_id=r3"]
+
+
+def test_a_store_is_the_same_by_all_its_names(root: Path) -> None:
+    link = root.with_name("link")
+    link.symlink_to(root)
+    for name in (link, root / ".." / root.name):
+        assert keeping.is_kept(index.survey(name))
 
 
 TEXTS = st.text(
