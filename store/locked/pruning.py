@@ -20,7 +20,7 @@ SERIALIZE = "select json_serialize_sql($text)"
 DESERIALIZE = "select json_deserialize_sql($text)"
 QUESTION = "select run_id from runs"
 
-SAMPLED = tuple(name for name in schema.ROW_TABLES if name.startswith("probe_"))
+SAMPLED = tuple(table.name for table in schema.PROBES)
 """What the view ``samples`` may read."""
 
 _RUNS = frozenset(column_.name for column_ in schema.RUNS.columns)

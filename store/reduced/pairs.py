@@ -15,20 +15,19 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from store import schema
 from store.reduced import moments
 from store.reduced.moments import Floats, Sums
 
 MIB: Final = 1048576.0
-PROBES: Final = {
+PROBES: Final[Mapping[str, tuple[str, ...]]] = {
+    **{table.name.removeprefix("probe_"): () for table in schema.PROBES},
     "memory": ("rss_bytes",),
     "system": ("cpu_percent", "memory_percent"),
     "thermal": ("temp_celsius", "freq_mhz"),
     "latency": ("call_count", "call_latency_ns"),
-    **dict.fromkeys(
-        ("garbage", "pymalloc", "glibc", "trace", "pressure", "disk", "descriptors", "canary"), ()
-    ),
 }
-"""The probes of the view ``samples``, in its order, and what the tests read of each."""
+"""The probes of the view ``samples``, and what the tests read of each."""
 
 Tables = Mapping[str, pa.Table]
 Columns = dict[str, Floats]

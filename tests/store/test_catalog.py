@@ -13,6 +13,7 @@ import pytest
 from probes.ownership import Owner
 from store import open_catalog, schema
 from store.catalog import Catalog
+from store.reduced import pairs
 
 MIB = 2**20
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -190,6 +191,18 @@ def test_samples_hold_each_probes_last_reading_of_a_cycle(
         {"cycle": 7, "t_ns": 70, "call_count": 12, "call_latency_ms": 2.5},
         {"cycle": 9, "t_ns": 90},
     ]
+
+
+def test_a_reading_of_any_probe_is_a_sample_in_the_view_and_in_digests(
+    tmp_path: Path, make_run: Callable[..., str]
+) -> None:
+    names = [table.name.removeprefix("probe_") for table in schema.PROBES]
+    probes = {name: {"cycle": [k], "t_ns": [k]} for k, name in enumerate(names)}
+    make_run(tmp_path, probes=probes)
+    with open_catalog(tmp_path) as catalog:
+        sampled = [row["cycle"] for row in catalog.query("select cycle from samples order by cycle")]
+    digested = pairs.samples({name: pa.table(reading) for name, reading in probes.items()})
+    assert sampled == digested["cycle"].tolist() == list(range(len(names)))
 
 
 def test_a_table_file_that_vanished_is_one_sentence(tmp_path: Path, make_run: Callable[..., str]) -> None:
