@@ -125,7 +125,13 @@ def _path(text: str) -> Path:
 
 
 def count(text: str) -> int:
-    """Return a whole number of 1 or more, for argparse."""
+    """Return a whole number of 1 or more.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If the text is none.
+    """
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
     return int(text)

@@ -94,18 +94,35 @@ def student(a: Group, b: Group) -> TTest:
 
 
 def welch(a: Group, b: Group) -> TTest:
-    """Test the same under unequal variances, with Satterthwaite's degrees of freedom; see ``student``."""
+    """Test the same under unequal variances, with Satterthwaite's degrees of freedom; see ``student``.
+
+    Raises
+    ------
+    ValueError
+        If a group has fewer than two observations, or nothing varies.
+    """
     se, df = _welch_error(a, b)
     return _t_test(a, b, se, df)
 
 
 def cohen_d(a: Group, b: Group) -> float:
-    """Return the difference of the means in pooled standard deviations (divisor n - 1)."""
+    """Return the difference of the means in pooled standard deviations (divisor n - 1).
+
+    Raises
+    ------
+    ValueError
+        If a group has fewer than two observations, or nothing varies.
+    """
     return (a.mean - b.mean) / _pooled_sd(a, b)
 
 
 def hedges_g(a: Group, b: Group) -> float:
     """Return Cohen's d freed of its bias by the exact factor, not by 1 - 3/(4 df - 1).
+
+    Raises
+    ------
+    ValueError
+        If a group has fewer than two observations, or nothing varies.
 
     References
     ----------
@@ -118,6 +135,11 @@ def hedges_g(a: Group, b: Group) -> float:
 
 def effect_interval(a: Group, b: Group) -> Interval:
     """Return Cohen's d with its large-sample normal interval.
+
+    Raises
+    ------
+    ValueError
+        If a group has fewer than two observations, or nothing varies.
 
     References
     ----------
@@ -185,7 +207,13 @@ def fieller(numerator: Group, denominator: Group) -> Interval:
 
 
 def variance_ratio(a: Group, b: Group) -> Interval:
-    """Return var(b)/var(a) with the F interval, which takes both groups for normal."""
+    """Return var(b)/var(a) with the F interval, which takes both groups for normal.
+
+    Raises
+    ------
+    ValueError
+        If a group has fewer than two observations, or ``a`` does not vary.
+    """
     va, vb = variances(a, b)
     if va == 0:
         raise ValueError("the first group does not vary: there is no ratio of variances")

@@ -102,6 +102,12 @@ def test_a_cheap_probe_is_not_accused():
     assert observer.costs({"r": {"memory": entry, "loop": {"ns": 9999}}}, totals) == []
 
 
+def test_rates_of_another_shape_cost_no_verdict():
+    entry = {"reads": 2, "ns": 4000, "asked": 7, "in_effect": None, "share_as_asked": 0.5}
+    (note,) = observer.notes({"r": {"memory": entry}}, {"r": {"wall": 10_000, "probe": 4000}})
+    assert note.startswith("probe memory takes 40 % of the run")
+
+
 def test_the_dearest_probe_stands_first():
     def entry(ns):
         rate = {"every_cycles": 1}
