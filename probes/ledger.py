@@ -6,7 +6,7 @@ from typing import Any
 
 from probes.cycles import Cost, Cycles
 from probes.meters import Meters
-from probes.spool import Room
+from probes.room import Room
 
 LIGHT = (
     "light accounts, since the cycles are short: CPU and off-CPU time, faults and switches are NULL in "

@@ -25,8 +25,8 @@ from probes.observing import Observed
 from probes.protocols import Condition, Scene, Workload
 from probes.reading import TooDear
 from probes.recording import Recorder
+from probes.room import SpoolLost
 from probes.running import Running, Status, write_note
-from probes.spool import SpoolLost
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from probes.meters import Meters
 from probes.protocols import Value
 from probes.recording import CYCLES, DERIVED, Recorder
-from probes.spool import MOST_COLUMNS
+from probes.segment import MOST_COLUMNS
 
 OF_RUNS = frozenset(
     (

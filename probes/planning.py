@@ -9,7 +9,8 @@ from typing import NamedTuple
 from probes import cycles, windows
 from probes.protocols import Probe
 from probes.reading import READING, sample_columns
-from probes.spool import FEWEST, MOST_COLUMNS, segment_size
+from probes.segment import MOST_COLUMNS
+from probes.spool import FEWEST, segment_size
 
 WINDOW_ROWS = 1024
 """One row a second: 17 minutes a segment; in light mode, a hundred a second, ten seconds."""

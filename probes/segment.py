@@ -139,14 +139,6 @@ def segment_bytes(segment: Segment) -> bytes:
     return records
 
 
-def segments(directory: Path, stream: str | None = None) -> list[Segment]:
-    """Return the segments of a spool directory, or of one stream in it, in the order of their rows."""
-    found = [read_segment(path) for path in directory.glob(f"{stream or '*'}-*.spool")]
-    return sorted(
-        (one for one in found if stream in (None, one.stream)), key=lambda one: (one.stream, one.index)
-    )
-
-
 def last_value(segment: Segment, column: str) -> int | None:
     """Return an ``int`` or ``clock`` column of a segment's last record; ``None`` if there is none."""
     layout = record([kind for _, kind in segment.columns])

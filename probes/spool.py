@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from probes.protocols import Value
-from probes.room import Room, SpoolLost, free_bytes
+from probes.room import Room, SpoolLost
 from probes.segment import (
     BYTE_ORDER_MARK,
     CLOSED_AT,
@@ -30,29 +30,8 @@ from probes.segment import (
     NAMES,
     PAGE_BYTES,
     Schedstat,
-    Segment,
-    read_segment,
     record,
-    segment_bytes,
-    segments,
 )
-
-__all__ = [
-    "FORMAT",
-    "MOST_COLUMNS",
-    "Page",
-    "Room",
-    "Segment",
-    "SpoolLost",
-    "Stream",
-    "allocate",
-    "free_bytes",
-    "read_segment",
-    "scratch",
-    "segment_bytes",
-    "segment_size",
-    "segments",
-]
 
 _FLAG = struct.Struct("<Q")
 _NEW = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)

@@ -11,8 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from probes import spool
-from probes.segment import CLOCKS, SCHEDSTAT_BYTES, START
+from probes.segment import CLOCKS, SCHEDSTAT_BYTES, START, Segment, read_segment, segment_bytes
 from store import schema
 
 ALWAYS = ("cycles", "windows")
@@ -26,17 +25,17 @@ _CELLS = {"int": "<i8", "float": "<f8", "clock": "<i8", "schedstat": f"S{SCHEDST
 class Recording:
     """The readable segments of a spool by stream; ``problems`` has one sentence for each that is not."""
 
-    streams: Mapping[str, Sequence[spool.Segment]]
+    streams: Mapping[str, Sequence[Segment]]
     problems: list[str] = field(default_factory=list)
 
 
 def recording(directory: Path) -> Recording:
     """Read the headers of all segments in ``directory``; a damaged one is named and left out."""
-    streams: dict[str, list[spool.Segment]] = {name: [] for name in ALWAYS}
+    streams: dict[str, list[Segment]] = {name: [] for name in ALWAYS}
     problems = []
     for path in sorted(directory.glob("*.spool")):
         try:
-            segment = spool.read_segment(path)
+            segment = read_segment(path)
             streams.setdefault(segment.stream, []).append(segment)
         except (OSError, ValueError) as error:
             problems.append(_lost(path, error))
@@ -77,7 +76,7 @@ def reader(recorded: Recording, stream: str, conditions: Sequence[str | None]) -
 
 
 def batch(
-    segment: spool.Segment,
+    segment: Segment,
     records: npt.NDArray[np.void],
     columns: pa.Schema,
     conditions: Sequence[str | None],
@@ -101,7 +100,7 @@ def batch(
 
 
 def _derived(
-    segment: spool.Segment, rows: npt.NDArray[np.void], found: Mapping[str, pa.Array]
+    segment: Segment, rows: npt.NDArray[np.void], found: Mapping[str, pa.Array]
 ) -> dict[str, pa.Array]:
     """Return the columns of table ``cycles`` that follow from a row's clocks."""
     if "wall_ns" not in found:
@@ -117,7 +116,7 @@ def _derived(
     return derived
 
 
-def _columns(stream: str, segments: Sequence[spool.Segment]) -> pa.Schema:
+def _columns(stream: str, segments: Sequence[Segment]) -> pa.Schema:
     """Return core columns, then those of the segments: a new observable starts a new segment."""
     core = schema.arrow(stream, run_id=False) if stream in schema.TABLES else pa.schema([])
     types = dict(zip(core.names, core.types, strict=True))
@@ -133,15 +132,15 @@ def _own_type(name: str, kind: str) -> pa.DataType:
     return pa.string() if name == "condition" else schema.ARROW[_NUMBERS[kind]]
 
 
-def _records(segment: spool.Segment) -> npt.NDArray[np.void]:
+def _records(segment: Segment) -> npt.NDArray[np.void]:
     """Return all records up to the cursor, be they rows or not."""
     cells = [(str(bit), _CELLS[kind]) for bit, (_, kind) in enumerate(segment.columns)]
-    data = spool.segment_bytes(segment)
+    data = segment_bytes(segment)
     records: npt.NDArray[np.void] = np.frombuffer(data, np.dtype([("valid", "<u8"), *cells]))
     return records
 
 
-def _rows(segment: spool.Segment, records: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
+def _rows(segment: Segment, records: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
     """Tell which records are rows: no starts, and none that a power cut took while the cursor was kept.
 
     A row of clocks needs the record before it too.
@@ -195,5 +194,5 @@ def _lost(path: Path, error: Exception) -> str:
     return f"{path.name} could not be read and its rows are missing ({reason})"
 
 
-def _blank(segment: spool.Segment, rows: int) -> str:
+def _blank(segment: Segment, rows: int) -> str:
     return f"{rows} rows of {segment.path.name} never reached the disk and are missing"

@@ -81,14 +81,15 @@ def rows():
 @pytest.fixture
 def living_spool():
     """Wait until a run in ``store`` has recorded ``least`` cycles; returns its spool and its owner's pid."""
-    from probes.spool import segments
+    from probes.segment import read_segment
 
     def wait(store: Path, least: int = 5, timeout_s: float = 60.0) -> tuple[Path, int]:
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
             for spool in (store / "spool").glob("*"):
                 pid = spool / "owner.pid"
-                written = sum(s.rows for s in segments(spool, "cycles")) if pid.exists() else 0
+                segments = spool.glob("cycles-*.spool") if pid.exists() else ()
+                written = sum(read_segment(path).rows for path in segments)
                 if written > least:  # one record of a segment is no row
                     return spool, int(pid.read_text())
             time.sleep(0.05)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from probes import spool as spools
+from probes.segment import Segment, read_segment, segment_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -94,17 +94,30 @@ def read_rows() -> Callable[..., list[dict[str, Any]]]:
     """Read a stream of a spool as the store does: up to the cursors, ``None`` where the mask says so."""
 
     def read(directory: Path, stream: str) -> list[dict[str, Any]]:
-        return [row for segment in spools.segments(directory, stream) for row in rows_of(segment)]
+        return [row for segment in segments_of(directory, stream) for row in rows_of(segment)]
 
     return read
 
 
-def rows_of(segment: spools.Segment) -> Iterator[dict[str, Any]]:
+def segments_of(directory: Path, stream: str | None = None) -> list[Segment]:
+    """Return the segments of a spool directory, or of one stream in it, in the order of their rows."""
+    found = [read_segment(path) for path in directory.glob(f"{stream or '*'}-*.spool")]
+    return sorted(
+        (one for one in found if stream in (None, one.stream)), key=lambda one: (one.stream, one.index)
+    )
+
+
+@pytest.fixture
+def segments() -> Callable[..., list[Segment]]:
+    return segments_of
+
+
+def rows_of(segment: Segment) -> Iterator[dict[str, Any]]:
     """Decode one segment; a row's clocks are what they went on since the record before."""
     codes = {"int": "q", "float": "d", "clock": "q", "schedstat": "48s"}
     record = struct.Struct("<Q" + "".join(codes[kind] for _, kind in segment.columns))
     before: dict[str, int | None] = {}
-    for mask, *values in record.iter_unpack(spools.segment_bytes(segment)):
+    for mask, *values in record.iter_unpack(segment_bytes(segment)):
         now = {
             name: number(kind, value) if mask >> i & 1 else None
             for i, ((name, kind), value) in enumerate(zip(segment.columns, values, strict=True))
@@ -127,7 +140,7 @@ def gone(before: int | None, now: int | None) -> int | None:
     return None if before is None or now is None else now - before
 
 
-def derived(segment: spools.Segment, now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+def derived(segment: Segment, now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     if ("wall_ns", "clock") not in segment.columns:
         return {}
     wall, cpu, runq = (gone(before[name], now[name]) for name in ("wall_ns", "cpu_ns", "runq_ns"))

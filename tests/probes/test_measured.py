@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from probes.ownership import state
-from probes.spool import segments
 
 ROOT = Path(__file__).resolve().parents[2]
 ANALYSIS = {"hydra", "omegaconf", "duckdb", "pyarrow", "scipy", "numpy", "statsmodels", "pandas"}
@@ -102,7 +101,7 @@ def test_a_signal_ends_a_long_sleep_and_the_run_with_its_rows(
     assert not (spool / "scratch").exists()
 
 
-def test_a_second_signal_does_not_disturb_the_clean_up(spool, write_job, measure):
+def test_a_second_signal_does_not_disturb_the_clean_up(spool, write_job, measure, segments):
     process = measure(write_job(spool, seconds=0.001, cycles=(100_000,)))
     until(lambda: (spool / "cycles-000000.spool").exists() and segments(spool, "cycles")[0].rows > 3)
     for _ in range(20):
@@ -165,7 +164,7 @@ def test_a_disk_that_cannot_hold_the_spool_fails_before_cycle_0(small_disk, writ
 
 
 def test_a_disk_that_fills_ends_the_run_as_failed_with_its_rows(
-    small_disk, fill, write_job, measure, read_rows
+    small_disk, fill, write_job, measure, read_rows, segments
 ):
     disk = small_disk("2m")
     spool = write_job(disk / "spool" / "run", cycles=(4000,), seconds=0.001)

@@ -12,8 +12,8 @@ from probes import cycles, memory
 from probes.meters import Meters
 from probes.reading import TooDear, sample_columns
 from probes.recording import Recorder
+from probes.room import SpoolLost
 from probes.running import Running
-from probes.spool import SpoolLost, segments
 
 MS = 1_000_000
 
@@ -178,7 +178,7 @@ def test_a_condition_broken_off_leaves_its_window_without_the_process_clocks(spo
     assert (window["process_cpu_ns"], window["children_cpu_ns"], window["threads"]) == (None, None, None)
 
 
-def test_a_roll_is_charged_to_the_probes(spool, read_rows, monkeypatch):
+def test_a_roll_is_charged_to_the_probes(spool, read_rows, monkeypatch, segments):
     monkeypatch.setattr("probes.recording.SEGMENT_ROWS", 4)
     record(spool, conditions=((10, 0.0),))
     assert {row["cycle"] for row in read_rows(spool, "cycles") if row["probe_ns"]} == {3, 6, 9}
@@ -386,7 +386,7 @@ def test_a_forked_child_that_goes_on_writes_nothing(spool, read_rows):
     assert [row["population"] for row in read_rows(spool, "cycles")] == [0, 3]
 
 
-def test_segments_hold_no_more_than_their_rows_in_the_end(spool):
+def test_segments_hold_no_more_than_their_rows_in_the_end(spool, segments):
     record(spool, conditions=((100, 0.0),))
     for segment in segments(spool):
         assert segment.path.stat().st_size == segment.header_bytes + segment.rows * segment.record_bytes

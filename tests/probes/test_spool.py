@@ -9,7 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from probes.spool import SpoolLost, Stream, read_segment, segment_bytes, segments
+from probes.room import SpoolLost
+from probes.segment import read_segment, segment_bytes
+from probes.spool import Stream
 
 COLUMNS = {"cycle": int, "energy": float}
 
@@ -46,7 +48,7 @@ def test_nan_is_a_value(tmp_path, read_rows):
     assert math.isnan(read_rows(tmp_path, "cycles")[0]["energy"])
 
 
-def test_a_full_segment_is_closed_when_the_next_row_comes(tmp_path, read_rows):
+def test_a_full_segment_is_closed_when_the_next_row_comes(tmp_path, read_rows, segments):
     written = stream(tmp_path)
     for cycle in range(8):
         written.append((cycle, 0.5))
@@ -57,7 +59,7 @@ def test_a_full_segment_is_closed_when_the_next_row_comes(tmp_path, read_rows):
     assert [row["cycle"] for row in read_rows(tmp_path, "cycles")] == list(range(9))
 
 
-def test_a_segment_carries_its_own_schema(tmp_path, read_rows):
+def test_a_segment_carries_its_own_schema(tmp_path, read_rows, segments):
     written = stream(tmp_path)
     written.append((0, 0.5))
     written.extend({"population": int})
@@ -70,7 +72,7 @@ def test_a_segment_carries_its_own_schema(tmp_path, read_rows):
     assert read_rows(tmp_path, "cycles")[1] == {"cycle": 1, "energy": 1.5, "population": 17}
 
 
-def test_an_open_segment_is_read_to_its_cursor(tmp_path):
+def test_an_open_segment_is_read_to_its_cursor(tmp_path, segments):
     written = stream(tmp_path, capacity=100)
     written.append((1, 2.0))
     (segment,) = segments(tmp_path, "cycles")
@@ -78,7 +80,7 @@ def test_an_open_segment_is_read_to_its_cursor(tmp_path):
     assert segment_bytes(segment) == struct.pack("<Qqd", 3, 1, 2.0)
 
 
-def test_segments_are_ordered_by_stream_and_index(tmp_path):
+def test_segments_are_ordered_by_stream_and_index(tmp_path, segments):
     for name in ("windows", "cycles", "probe_memory"):
         written = stream(tmp_path, name, capacity=1)
         for cycle in range(12):
@@ -88,7 +90,7 @@ def test_segments_are_ordered_by_stream_and_index(tmp_path):
     assert {one.stream for one in segments(tmp_path, "windows")} == {"windows"}
 
 
-def test_many_columns_make_a_longer_header(tmp_path, read_rows):
+def test_many_columns_make_a_longer_header(tmp_path, read_rows, segments):
     columns = {f"an_observable_with_quite_a_long_name_{'x' * 60}_{i:02d}": int for i in range(63)}
     stream(tmp_path, columns=columns).append(tuple(range(63)))
     (segment,) = segments(tmp_path)
@@ -158,7 +160,7 @@ def test_what_is_no_whole_segment_is_refused_by_name(tmp_path, how, word):
     [(1,), (1, 2.0, 3), ("a", 2.0), (1.5, 2.0), (2**63, 2.0)],
     ids=["short", "long", "text", "real", "big"],
 )
-def test_a_row_that_does_not_fit_names_the_stream_and_its_columns(tmp_path, row):
+def test_a_row_that_does_not_fit_names_the_stream_and_its_columns(tmp_path, row, segments):
     written = stream(tmp_path)
     with pytest.raises(ValueError, match=r"stream cycles .* cycle \(int\), energy \(float\)"):
         written.append(row)
