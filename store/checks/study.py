@@ -35,7 +35,7 @@ LATE_H: Final = MILESTONES[2].cpu_h
 CPU_H: Final = MILESTONES[3].cpu_h
 """What the study gives as the duration of the whole run."""
 
-QUOTED: Final = frozenset({"40e29bb5", "e983d001"})
+QUOTED: Final = ("40e29bb5", "e983d001")
 """Commits of the study that quote ``30:09.42`` and ``31:02.45`` of ``ps``, and take the minutes for hours."""
 
 
