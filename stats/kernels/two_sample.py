@@ -99,7 +99,7 @@ def welch(a: Group, b: Group) -> TTest:
     Raises
     ------
     ValueError
-        If a group has fewer than two observations, or nothing varies.
+        As ``student``.
     """
     se, df = _welch_error(a, b)
     return _t_test(a, b, se, df)
@@ -111,7 +111,7 @@ def cohen_d(a: Group, b: Group) -> float:
     Raises
     ------
     ValueError
-        If a group has fewer than two observations, or nothing varies.
+        As ``student``.
     """
     return (a.mean - b.mean) / _pooled_sd(a, b)
 
@@ -122,7 +122,7 @@ def hedges_g(a: Group, b: Group) -> float:
     Raises
     ------
     ValueError
-        If a group has fewer than two observations, or nothing varies.
+        As ``student``.
 
     References
     ----------
@@ -139,7 +139,7 @@ def effect_interval(a: Group, b: Group) -> Interval:
     Raises
     ------
     ValueError
-        If a group has fewer than two observations, or nothing varies.
+        As ``student``.
 
     References
     ----------
