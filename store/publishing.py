@@ -87,7 +87,10 @@ def run_directory(root: Path, run_id: str) -> Path:
 
 def is_published(directory: Path) -> bool:
     """Tell whether ``directory`` holds a run: ``run.json``, written last, is the commit."""
-    return (directory / "run.json").is_file()
+    try:
+        return (directory / "run.json").is_file()
+    except PermissionError:  # something is there, and whoever reads it says so
+        return True
 
 
 def refusal(root: Path, run_id: str, error: Exception) -> CannotPublish:

@@ -105,7 +105,7 @@ def read(root: Path) -> Segments:
             lines = lines[: kept.end]
             if (zlib.crc32(parquet), zlib.crc32(lines)) == (kept.base_crc, kept.added_crc):
                 return replace(kept, files=(parquet, lines))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         pass
     return Segments()
 

@@ -41,6 +41,9 @@ def listing(root: Path) -> Listing:
                 continue
             try:
                 told = os.stat(f"{name}/run.json", dir_fd=runs)
+            except PermissionError:  # to be read, and named, like any that cannot be
+                found[name] = [0, 0, 0, UNSETTLED]
+                continue
             except OSError:
                 empty.append(name)
                 continue
