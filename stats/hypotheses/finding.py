@@ -21,6 +21,11 @@ VERDICTS: tuple[Verdict, ...] = ("VALIDATED", "REFUTED", "INCONCLUSIVE", "UNTEST
 # n = 4, where the t approximation that the protocol uses says 0.
 FEWEST = 5
 
+MEDIANS = "statistics are medians over the runs"
+
+LEAST_P = 1e-300
+"""Below this a probability is on its way out of double precision."""
+
 RANGES = {
     "rho_min": (0.0, 1.0),
     "rho_temp_min": (0.0, 1.0),
@@ -35,6 +40,30 @@ Row = Mapping[str, Any]
 Fit = Line | Parabola | Correlation | Unfit
 
 
+class Bound(NamedTuple):
+    """What a criterion asks of one number: to lie above its limit, or below."""
+
+    what: str
+    value: float
+    limit: float
+    unit: str = ""
+    below: bool = False
+
+    @property
+    def met(self) -> bool:
+        """Tell whether the number does; one that is not known does not."""
+        return self.value < self.limit if self.below else self.value > self.limit
+
+    @property
+    def side(self) -> str:
+        return f"not {'below' if self.below else 'above'} {self.limit:g}{self.unit and f' {self.unit}'}"
+
+    def shown(self) -> str:
+        """Return the value with the digits that tell it from its limit."""
+        texts = [f"{self.value:.{digits}g}" for digits in range(3, 18)]
+        return next((text for text in texts if float(text) != self.limit), texts[0])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """A verdict on one run, or on several, with the numbers and the sentence behind it."""
@@ -44,6 +73,10 @@ class Finding:
     statistics: Mapping[str, float] = field(default_factory=dict)
     remedy: str = ""
     """What would have recorded a signal that is missing."""
+    failed: tuple[Bound, ...] = ()
+    """What the criterion asks and the run does not meet."""
+    caveat: str = ""
+    """What the criterion does not look at, where it tells against the verdict."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,9 +132,36 @@ class Hypothesis(Protocol):
     Thresholds: Callable[..., Any]
 
 
-def decided(holds: bool, reason: str, **statistics: float) -> Finding:
-    """Return VALIDATED where the criterion ``holds``, else REFUTED."""
-    return Finding(verdict="VALIDATED" if holds else "REFUTED", reason=reason, statistics=statistics)
+def decided(
+    ways: Sequence[Sequence[Bound]], reason: str, caveat: str = "", /, **statistics: float
+) -> Finding:
+    """Return VALIDATED where all bounds of one way are met, else REFUTED, with the bounds that are not.
+
+    ``caveat`` is said of a VALIDATED alone.
+    """
+    if any(all(bound.met for bound in way) for way in ways):
+        said = f"{reason}; {caveat}" if caveat else reason
+        return Finding(verdict="VALIDATED", reason=said, statistics=statistics, caveat=caveat)
+    failed = tuple(bound for way in ways for bound in way if not bound.met)
+    unmet = ", ".join(f"{bound.what} {bound.shown()} is {bound.side}" for bound in failed)
+    return Finding(verdict="REFUTED", reason=f"{reason}; {unmet}", statistics=statistics, failed=failed)
+
+
+def significance(p: float) -> str:
+    """Return ``p = …``; what double precision cannot tell from 0 is below something."""
+    return f"p = {p:.2g}" if p >= LEAST_P or p != p else f"p < {LEAST_P:g}"
+
+
+def line_bounds(
+    fit: Line, p: float, *, slope_min: float, r2_min: float, p_max: float, unit: str
+) -> list[Bound]:
+    """Return what is asked of a line; an infinite limit asks nothing."""
+    asked = [
+        Bound("slope", fit.slope, slope_min, unit),
+        Bound("R²", fit.r2, r2_min),
+        Bound("p", p, p_max, below=True),
+    ]
+    return [bound for bound in asked if math.isfinite(bound.limit)]
 
 
 def undecided(fit: Fit, *, x: str, y: str, source: str = "") -> Finding:
@@ -171,10 +231,27 @@ def _counted(findings: Sequence[Finding], has_statistics: bool) -> str:
     counts = Counter(finding.verdict for finding in findings)
     said = [f"{counts[verdict]} of {len(findings)} runs {verdict}" for verdict in VERDICTS if counts[verdict]]
     open_reasons = dict.fromkeys(f.reason for f in findings if f.verdict in ("INCONCLUSIVE", "UNTESTABLE"))
-    parts = [", ".join(said), *list(open_reasons)[:1]]
+    parts = [", ".join(said), *list(open_reasons)[:1], *_unmet(findings), *_caveats(findings)]
     if has_statistics:
-        parts.append("statistics are medians over the runs")
+        parts.append(MEDIANS)
     return "; ".join(parts)
+
+
+def _unmet(findings: Sequence[Finding]) -> list[str]:
+    """Return each bound that some runs do not meet, with the span of their values."""
+    bounds: dict[tuple[str, str], list[Bound]] = {}
+    for bound in (bound for finding in findings for bound in finding.failed):
+        bounds.setdefault((bound.what, bound.side), []).append(bound)
+    said = []
+    for (what, side), of in bounds.items():
+        ends = [min(of, key=lambda b: b.value).shown(), max(of, key=lambda b: b.value).shown()]
+        said.append(f"{what} {' to '.join(dict.fromkeys(ends))} is {side} in {len(of)} run{'s' * (len(of) > 1)}")
+    return said
+
+
+def _caveats(findings: Sequence[Finding]) -> list[str]:
+    counts = Counter(finding.caveat for finding in findings if finding.caveat)
+    return [f"in {n} of {len(findings)} runs {caveat}" for caveat, n in counts.items()]
 
 
 def tell(claim: str, observations: Sequence[Observation]) -> str:

@@ -10,6 +10,7 @@ from stats.hypotheses import ranks
 from stats.hypotheses.finding import (
     FEWEST,
     Aside,
+    Bound,
     Criterion,
     Finding,
     Observation,
@@ -19,7 +20,7 @@ from stats.hypotheses.finding import (
     decided,
     too_little,
 )
-from stats.hypotheses.ranks import Found
+from stats.hypotheses.ranks import Found, Ways
 from stats.kernels import linear, spearman
 from stats.kernels.usable import Unfit
 
@@ -96,19 +97,22 @@ class Thresholds:
         check("h1", asdict(self))
 
 
-def rising(found: Found, rho_min: float, p_max: float) -> bool:
-    """Decide as the protocol does: one load's ρ suffices, and the smaller p may be the other's."""
-    return max(f.rho for f in found.values()) > rho_min and min(f.p for f in found.values()) < p_max
+def rising(found: Found, rho_min: float, p_max: float) -> Ways:
+    """Ask as the protocol does: one load's ρ suffices, and the smaller p may be the other's."""
+    rho = max(f.rho for f in found.values())
+    p = min(f.p for f in found.values())
+    either = "the larger " if len(found) > 1 else ""
+    return [[Bound(f"{either}ρ", rho, rho_min), Bound(f"{either and 'the smaller '}p", p, p_max, below=True)]]
 
 
-def rising_by_its_own_p(found: Found, rho_min: float, p_max: float) -> bool:
-    """Decide as the manuscript's list of hypotheses does, which says nothing of two loads: each has its own p."""
-    return any(f.rho > rho_min and f.p < p_max for f in found.values())
+def rising_by_its_own_p(found: Found, rho_min: float, p_max: float) -> Ways:
+    """Ask as the manuscript's list of hypotheses does, which says nothing of two loads: each has its own p."""
+    return [ranks.bounds(name, fit, rho_min, p_max) for name, fit in found.items()]
 
 
-def of_either_sign(found: Found, rho_min: float, p_max: float) -> bool:
-    """Decide as the manuscript's methods and the scripts do: two-tailed, so a falling load passes too."""
-    return any(abs(f.rho) > rho_min and f.p < p_max for f in found.values())
+def of_either_sign(found: Found, rho_min: float, p_max: float) -> Ways:
+    """Ask as the manuscript's methods and the scripts do: two-tailed, so a falling load passes too."""
+    return [ranks.bounds(name, fit, rho_min, p_max, either_sign=True) for name, fit in found.items()]
 
 
 def judge(
@@ -116,10 +120,10 @@ def judge(
     *,
     rho_min: float,
     p_max: float,
-    holds: Callable[[Found, float, float], bool] = rising,
+    ways: Callable[[Found, float, float], Ways] = rising,
     against: str = "cycle time",
 ) -> Finding:
-    """Correlate each load with cycle time, or with elapsed time, and decide by ``holds``.
+    """Correlate each load with cycle time, or with elapsed time, and decide by ``ways``.
 
     A load that was not recorded, or that never changed, has no correlation: the other one decides, and the reason
     says so.
@@ -141,13 +145,13 @@ def judge(
     ]
     if not found:
         return Finding(verdict="INCONCLUSIVE", reason="; ".join(silent))
-    return _decided(holds(found, rho_min, p_max), found, against, silent)
+    return _decided(ways(found, rho_min, p_max), found, against, silent)
 
 
-def _decided(holds: bool, found: Found, against: str, silent: list[str]) -> Finding:
+def _decided(ways: Ways, found: Found, against: str, silent: list[str]) -> Finding:
     n = max(fit.n for fit in found.values())
     said = f"{ranks.words(found)} against {against}, n = {n}"
-    return decided(holds, "; ".join([said, *silent]), **ranks.statistics(found))
+    return decided(ways, "; ".join([said, *silent]), **ranks.statistics(found))
 
 
 def levels_off(rows: Mapping[str, Row]) -> Observation | None:
@@ -186,7 +190,7 @@ VARIANTS = {
         kernel=spearman.SQL,
         thresholds={"rho_min": 0.3, "p_max": 0.05},
         statistics=STATISTICS,
-        judge=partial(judge, holds=of_either_sign, against="time"),
+        judge=partial(judge, ways=of_either_sign, against="time"),
     ),
     "manuscript_summary": Criterion(
         rule="Spearman's ρ of cpu % or of memory % with elapsed time > {rho_min}, and its p < {p_max}",
@@ -194,7 +198,7 @@ VARIANTS = {
         kernel=spearman.SQL,
         thresholds={"rho_min": 0.3, "p_max": 0.05},
         statistics=STATISTICS,
-        judge=partial(judge, holds=rising_by_its_own_p, against="time"),
+        judge=partial(judge, ways=rising_by_its_own_p, against="time"),
     ),
     "code": Criterion(
         rule="Spearman's |ρ| of cpu % or of memory % with cycle time > {rho_min}, and its p < {p_max}",
@@ -203,7 +207,7 @@ VARIANTS = {
         pairs="load",
         thresholds={"rho_min": 0.5, "p_max": 0.05},
         statistics=STATISTICS,
-        judge=partial(judge, holds=of_either_sign),
+        judge=partial(judge, ways=of_either_sign),
     ),
 }
 

@@ -10,6 +10,7 @@ from stats.hypotheses import ranks
 from stats.hypotheses.finding import (
     FEWEST,
     Aside,
+    Bound,
     Criterion,
     Finding,
     Observation,
@@ -17,6 +18,7 @@ from stats.hypotheses.finding import (
     Verdict,
     check,
     decided,
+    significance,
     too_little,
     undecided,
 )
@@ -80,6 +82,7 @@ where cycle >= 0 and coalesce(process, 0) = 0 and gc_ns > 0
 STATISTICS = ("r2_linear", "r2_poly", "delta_r2")
 RANKS = ("r_rss", "p_rss", "r_pss", "p_pss")
 SIZES = {"rss": "memory_rss_mb", "pss": "memory_pss_mb"}
+DOWNWARDS = "RSS bends downwards, its growth slows: the study's criterion does not look at the sign"
 UNDECIDED = (0.05, 0.1)
 """Between these, some protocols call ΔR² neither a line nor a curve."""
 
@@ -105,8 +108,9 @@ def judge(rows: Mapping[str, Row], *, delta_r2_min: float, over: str = "cycle") 
         return undecided(fit, x=over, y=SIZES["rss"], source=SOURCE)
     bend = "upwards" if fit.c2 > 0 else "downwards"
     return decided(
-        fit.delta_r2 > delta_r2_min,
+        [[Bound("ΔR²", fit.delta_r2, delta_r2_min)]],
         f"ΔR² = {fit.delta_r2:.3g} of memory_rss_mb over {over}, bending {bend}, n = {fit.n}",
+        "" if fit.c2 > 0 else DOWNWARDS,
         r2_linear=fit.r2_linear,
         r2_poly=fit.r2_poly,
         delta_r2=fit.delta_r2,
@@ -127,7 +131,7 @@ def judge_rank(rows: Mapping[str, Row], *, rho_min: float) -> Finding:
     ]
     n = max(fit.n for fit in found.values())
     return decided(
-        max(fit.rho for fit in found.values()) > rho_min,
+        [[Bound(f"ρ_{signal}", fit.rho, rho_min)] for signal, fit in found.items()],
         f"{ranks.words(found)} over cycle, n = {n}{''.join(silent)}",
         **ranks.statistics(found),
     )
@@ -141,7 +145,7 @@ def pauses_lengthen(rows: Mapping[str, Row]) -> Observation | None:
     fit = spearman.fit(row, x="cycle", y="gc_ns")
     if isinstance(fit, Unfit) or fit.n < FEWEST:
         return Observation(None, too_little(fit, "gc_ns with cycle"))
-    said = f"ρ = {fit.rho:.2g} of a pause with its cycle (p = {fit.p:.2g}), n = {fit.n}"
+    said = f"ρ = {fit.rho:.2g} of a pause with its cycle ({significance(fit.p)}), n = {fit.n}"
     return Observation(fit.rho > 0 and fit.p < 0.05, said)
 
 

@@ -16,6 +16,8 @@ from stats.hypotheses.finding import (
     Verdict,
     check,
     decided,
+    line_bounds,
+    significance,
     undecided,
 )
 from stats.kernels import linear
@@ -83,8 +85,8 @@ def judge(
     p = probability(fit)
     said = f"latency changes by {fit.slope:.3g} ms per {per}, R² = {fit.r2:.3g}"
     return decided(
-        fit.slope > slope_min and fit.r2 > r2_min and p < p_max,
-        f"{said}, {f'p = {p:.2g}, ' if p_max < inf else ''}n = {fit.n}",
+        [line_bounds(fit, p, slope_min=slope_min, r2_min=r2_min, p_max=p_max, unit=f"ms per {per}")],
+        f"{said}, {f'{significance(p)}, ' if p_max < inf else ''}n = {fit.n}",
         slope=fit.slope,
         r2=fit.r2,
         p=p,

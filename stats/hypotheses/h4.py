@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from stats.hypotheses import ranks
 from stats.hypotheses.finding import (
     Aside,
+    Bound,
     Criterion,
     Finding,
     Row,
@@ -16,7 +17,7 @@ from stats.hypotheses.finding import (
     decided,
     undecided,
 )
-from stats.hypotheses.ranks import Found
+from stats.hypotheses.ranks import Found, Ways, bounds
 from stats.kernels import spearman
 
 CLAIM = "thermal throttling: temperature rises and frequency falls over time"
@@ -68,12 +69,7 @@ def judge(rows: Mapping[str, Row], *, rho_temp_min: float, rho_freq_max: float, 
     if silent:
         # What was not recorded outweighs what was recorded too rarely.
         return max(silent, key=lambda finding: finding.verdict == "UNTESTABLE")
-    temp, freq = found["temp"], found["freq"]
-    return _decided(
-        temp.rho > rho_temp_min and freq.rho < rho_freq_max and max(temp.p, freq.p) < p_max,
-        found,
-        "over time",
-    )
+    return _decided([_throttled(found, rho_temp_min, rho_freq_max, p_max)], found, "over time")
 
 
 def judge_either_sign(rows: Mapping[str, Row], *, rho_min: float, p_max: float) -> Finding:
@@ -81,9 +77,8 @@ def judge_either_sign(rows: Mapping[str, Row], *, rho_min: float, p_max: float) 
     found, silent = _correlated(rows, "time")
     if silent:
         return max(silent, key=lambda finding: finding.verdict == "UNTESTABLE")
-    return _decided(
-        all(abs(fit.rho) > rho_min and fit.p < p_max for fit in found.values()), found, "over time"
-    )
+    asked = [bound for k, fit in found.items() for bound in bounds(k, fit, rho_min, p_max, either_sign=True)]
+    return _decided([asked], found, "over time")
 
 
 def judge_either_sensor(
@@ -93,10 +88,8 @@ def judge_either_sensor(
     found, silent = _correlated(rows, "cycle time")
     if not found:
         return min(silent, key=lambda finding: finding.verdict == "UNTESTABLE")
-    temp, freq = found.get("temp"), found.get("freq")
-    hot = temp is not None and temp.rho > rho_temp_min and temp.p < p_max
-    slow = freq is not None and freq.rho < rho_freq_max and freq.p < p_max
-    return _decided(hot or slow, found, "against cycle time", *silent)
+    ways = [_throttled({k: fit}, rho_temp_min, rho_freq_max, p_max) for k, fit in found.items()]
+    return _decided(ways, found, "against cycle time", *silent)
 
 
 def _correlated(rows: Mapping[str, Row], x: str) -> tuple[Found, list[Finding]]:
@@ -112,10 +105,16 @@ def _correlated(rows: Mapping[str, Row], x: str) -> tuple[Found, list[Finding]]:
     return found, silent
 
 
-def _decided(holds: bool, found: Found, to: str, *silent: Finding) -> Finding:
+def _throttled(found: Found, rho_temp_min: float, rho_freq_max: float, p_max: float) -> list[Bound]:
+    """Return what is asked of the sensors that were read: heat above its limit, the clock below."""
+    limits = {"temp": rho_temp_min, "freq": rho_freq_max}
+    return [b for k, fit in found.items() for b in bounds(k, fit, limits[k], p_max, below=k == "freq")]
+
+
+def _decided(ways: Ways, found: Found, to: str, *silent: Finding) -> Finding:
     n = min(fit.n for fit in found.values())
     reasons = [f"{ranks.words(found)} {to}, n = {n}", *(finding.reason for finding in silent)]
-    return decided(holds, "; ".join(reasons), **ranks.statistics(found))
+    return decided(ways, "; ".join(reasons), **ranks.statistics(found))
 
 
 VARIANTS = {

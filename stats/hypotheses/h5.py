@@ -9,6 +9,7 @@ from math import inf, sqrt
 from stats.hypotheses.finding import (
     FEWEST,
     Aside,
+    Bound,
     Criterion,
     Finding,
     Observation,
@@ -16,6 +17,8 @@ from stats.hypotheses.finding import (
     Verdict,
     check,
     decided,
+    line_bounds,
+    significance,
     undecided,
 )
 from stats.kernels import linear, quadratic
@@ -96,8 +99,8 @@ def judge(rows: Mapping[str, Row], *, slope_min: float, r2_min: float = -inf, p_
         return undecided(fit, x="cycle", y="cycle time", source=SOURCE)
     said = f"cycle time changes by {fit.slope:.3g} ms per cycle, R² = {fit.r2:.3g}"
     return decided(
-        fit.slope > slope_min and fit.r2 > r2_min and fit.p < p_max,
-        f"{said}, {f'p = {fit.p:.2g}, ' if p_max < inf else ''}n = {fit.n}",
+        [line_bounds(fit, fit.p, slope_min=slope_min, r2_min=r2_min, p_max=p_max, unit="ms per cycle")],
+        f"{said}, {f'{significance(fit.p)}, ' if p_max < inf else ''}n = {fit.n}",
         slope=fit.slope,
         r2=fit.r2,
         p=fit.p,
@@ -113,8 +116,12 @@ def judge_fifths(rows: Mapping[str, Row], *, slope_min: float) -> Finding:
     if isinstance(fit, Unfit) or fit.n < FEWEST:
         return undecided(fit, x="cycle", y="cycle time", source=SOURCE)
     first, last = rows["first"]["y_mean"], rows["last"]["y_mean"]
+    asked = [
+        Bound("slope", fit.slope, slope_min, "ms per cycle"),
+        Bound("the last fifth's mean", last, first, "ms"),
+    ]
     return decided(
-        fit.slope > slope_min and last > first,
+        [asked],
         f"cycle time changes by {fit.slope:.3g} ms per cycle, from {first:.4g} ms in the first fifth "
         f"to {last:.4g} ms in the last, n = {fit.n}",
         slope=fit.slope,
@@ -139,8 +146,9 @@ def judge_patterns(rows: Mapping[str, Row], *, slope_min: float, r2_min: float, 
     p = linear.biased_probability(fit)
     basis = "" if counted else "; no pattern_memory_size was recorded, so 2 × cycle stands in for it"
     return decided(
-        fit.slope > slope_min and fit.r2 > r2_min and p < p_max,
-        f"cycle time changes by {fit.slope:.3g} ms per pattern, R² = {fit.r2:.3g}, p = {p:.2g}, n = {fit.n}{basis}",
+        [line_bounds(fit, p, slope_min=slope_min, r2_min=r2_min, p_max=p_max, unit="ms per pattern")],
+        f"cycle time changes by {fit.slope:.3g} ms per pattern, R² = {fit.r2:.3g}, {significance(p)}, "
+        f"n = {fit.n}{basis}",
         slope=fit.slope,
         r2=fit.r2,
         p=p,
@@ -158,7 +166,7 @@ def adds_up(rows: Mapping[str, Row]) -> Observation | None:
     p = linear.probability(sqrt(fit.r2_linear), fit.n - 2)
     if fit.slope <= 0 or p >= SIGNIFICANT:
         return Observation(
-            None, f"cycle time does not rise (slope {fit.slope:.2g} ms per cycle, p = {p:.2g})"
+            None, f"cycle time does not rise (slope {fit.slope:.2g} ms per cycle, {significance(p)})"
         )
     first, last = rows["first"]["y_mean"], rows["last"]["y_mean"]
     if first is None or last is None:
