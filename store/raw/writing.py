@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any
 
 from store import schema
+from store.configured import mapping
 from store.raw import times
 from store.raw.fields import EXACT
 from store.raw.form import (
@@ -104,8 +104,9 @@ def export_name(record: Row, conditions: Sequence[Row] = ()) -> str:
     """
     experiment = str(record["experiment"])
     number = experiment.removeprefix("c")
-    factors = json.loads(record.get("config") or "{}").get("factors")
-    named = set(factors or ()) or {word for row in conditions for word in _mechanisms(row)}
+    factors = mapping(record.get("config")).get("factors")
+    on = [mapping(row["mechanisms"]) for row in conditions]
+    named = factors if factors and isinstance(factors, list) else [word for each in on for word in each]
     parts = (
         f"cycle{number}" if number.isdecimal() and number != experiment else experiment,
         "".join(flag[:2] for word, flag in FLAGS.items() if word in named),
@@ -134,7 +135,7 @@ def _metadata(run: Row) -> dict[str, Any]:
 
 
 def _condition(row: Row) -> dict[str, Any]:
-    on = _mechanisms(row)
+    on = mapping(row["mechanisms"])
     flags = {FLAGS[word]: flag for word, flag in on.items() if word in FLAGS}
     others = {"mechanisms": on} if len(flags) < len(on) else {}
     return {
@@ -148,11 +149,6 @@ def _condition(row: Row) -> dict[str, Any]:
         "max_population": row["population_max"],
         "runtime_seconds": row["condition_wall_s"],
     }
-
-
-def _mechanisms(row: Row) -> Mapping[str, bool]:
-    found: Mapping[str, bool] = json.loads(row["mechanisms"] or "{}")
-    return found
 
 
 def _cycles(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:

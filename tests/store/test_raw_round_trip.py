@@ -39,6 +39,17 @@ def filled(table, row):
     return {column.name: row.get(column.name) for column in schema.TABLES[table].columns} | row
 
 
+@pytest.mark.parametrize("anything", [7, [1, {}], "no JSON", {"factors": [{}, 2]}, {"factors": 3}])
+def test_a_configuration_and_mechanisms_of_any_shape_are_exported(tmp_path, make_run, anything):
+    conditions = [{"condition": "all", "position": 0, "mechanisms": json.dumps(anything)}]
+    run = make_run(tmp_path, config=json.dumps(anything), conditions=conditions)
+    with open_catalog(tmp_path) as catalog:
+        (record,) = catalog.runs([run]).to_pylist()
+        rows = catalog.query("from conditions", runs=[run])
+        assert export_name(record, rows).startswith("x_")
+        assert json_text(export_run(catalog, run))
+
+
 @st.composite
 def runs(draw):
     """Draw the rows of every table of one run."""
