@@ -279,7 +279,9 @@ def test_the_import_of_the_readings_says_that_34_5_cannot_be_hours(archive, tmp_
     ("name", "config", "claims_made"),
     [
         pytest.param("c256", None, 0, id="another run of that name"),
-        pytest.param("c256", {"readings": [{"commit": "0123abcd"}, {"commit": []}, None, 7]}, 0, id="other readings"),
+        pytest.param(
+            "c256", {"readings": [{"commit": "0123abcd"}, {"commit": []}, None, 7]}, 0, id="other readings"
+        ),
         pytest.param("c256", {"readings": "e983d001"}, 0, id="no readings"),
         pytest.param("mine", {"readings": [{"commit": "e983d001"}]}, 2, id="the study's, by another name"),
     ],
