@@ -85,7 +85,8 @@ def compare(
     """
     expected = {"a": _positive("expected_a_s", expected_a_s), "b": _positive("expected_b_s", expected_b_s)}
     side_a, side_b, notes = _sides(catalog, a, b, Choice(**options))
-    found = gains.found(catalog, side_a.runs, side_b.runs, expected)
+    spent = [list(accounts.read(catalog, side.runs).values()) for side in (side_a, side_b)]
+    found = gains.found(catalog, side_a.runs, side_b.runs, expected, spent)
     eliminated = elimination.table(catalog, side_b.runs, found)
     return Comparison(
         a=side_a,
@@ -94,7 +95,12 @@ def compare(
         predicted=predicted(*(remarks.read(catalog, side.runs) for side in (side_a, side_b))),
         h2_h3_validated=joint_verdict(found),
         elimination=eliminated,
-        notes=[*notes, *elimination.by_run_time(eliminated, found), *_cautions(catalog, side_a, side_b)],
+        notes=[
+            *notes,
+            *elimination.by_run_time(eliminated, found),
+            *_levels(*map(accounts.level, spent)),
+            *_cautions(catalog, side_a, side_b),
+        ],
     )
 
 
@@ -114,7 +120,6 @@ def _sides(
 
 def _cautions(catalog: Catalog, a: Selected, b: Selected) -> Iterator[str]:
     """Yield what else is to bear in mind of the runs of both sides."""
-    yield from _levels(*(accounts.level(list(accounts.read(catalog, side.runs).values())) for side in (a, b)))
     for name, side in (("A", a), ("B", b)):
         yield from (f"{name}: {note}" for note in pooled(catalog, side.runs))
     yield from differences(catalog, a.runs, b.runs)

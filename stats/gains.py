@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from stats import overhead
+from stats import overhead, savings
 from stats.kernels import levene, two_sample
 from stats.kernels.two_sample import Group, Interval
 from stats.quantity import Quantity, quantity, replicated
@@ -15,14 +15,23 @@ from store.catalog import Catalog
 
 
 def found(
-    catalog: Catalog, a: Sequence[str], b: Sequence[str], expected: Mapping[str, float | None]
+    catalog: Catalog,
+    a: Sequence[str],
+    b: Sequence[str],
+    expected: Mapping[str, float | None],
+    spent: Sequence[savings.Rows],
 ) -> dict[str, Quantity]:
-    """Return every quantity of the runs ``a`` before a change and ``b`` after it, by name."""
+    """Return every quantity of the runs ``a`` before a change and ``b`` after it, by name.
+
+    ``spent`` are the rows of ``accounts.read`` of both.
+    """
     both, params = (*a, *b), {"a": list(a)}
     totals = Totals(two_sample.groups(catalog.reduce(two_sample.SQL, TOTALS, params, runs=both)))
     spreads = catalog.reduce(levene.SQL, RUNTIMES, params, runs=both)
     return {
-        "speedup": quantity(totals, "runtime", partial(_ratio, "runtime")),
+        "speedup": quantity(
+            totals, "runtime", partial(_ratio, "runtime"), saved=savings.saved(totals, *spent)
+        ),
         "t_test": quantity(totals, "runtime", _t_test),
         "effect_size": quantity(totals, "runtime", _effect_size),
         "levene": quantity(totals, "runtime", partial(_levene, spreads)),

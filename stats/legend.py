@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from stats import savings
 from stats.published import (
     MANUSCRIPT_P,
     MANUSCRIPT_VARIANCE,
@@ -24,7 +25,8 @@ MEANINGS = {
     "variance_reduction": "1 - variance of B's run times over A's",
     "excess_reduction": "1 - excess of B over A's; excess = run time / expected - 1",
     "call_reduction": "1 - sampling calls of B over A's",
-    "overhead_factor": "overhead of A over B's; overhead = time in sampling calls / rest of the run (1 doubles it)",
+    "overhead_factor": "overhead of A over B's; overhead = time in sampling calls / rest of the cycles, "
+    "our probes left out (1 doubles them)",
 }
 CRITERIA = {
     "supplement": f"speedup above {SUPPLEMENT_SPEEDUP} and excess reduction above {SUPPLEMENT_EXCESS:.0%}",
@@ -66,6 +68,9 @@ def lines(document: Document, without: Collection[str] = ()) -> Iterator[str]:
         meaning = MEANINGS[name]
         more = "; ".join(_MORE[name](document[name])) if name in _MORE else ""
         yield f"{name}: {meaning}{f'; {more}' if more else ''}"
+        if name == "speedup":
+            saved = savings.lines(document[name].get("saved"), document["call_reduction"])
+            yield from (f"  {line}" for line in saved)
     for side, other in (("a", "b"), ("b", "a")):
         yield from _overhead(document["overhead_factor"].get(side), side.upper(), other.upper())
 

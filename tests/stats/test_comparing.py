@@ -11,6 +11,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from stats.comparing import Comparison, compare
+from stats.report import comparison_table
 from store.catalog import open_catalog
 
 SCHEMA = jsonschema.Draft202012Validator(
@@ -166,6 +167,45 @@ def test_overhead_of_one_side_stands_where_the_other_was_not_recorded(comparison
     assert found.value is None
     assert found.extra["a"]["value"] == pytest.approx(11.25)
     assert found.extra["b"] is None
+
+
+def spending(wall: int, sampling: int, calls: int, cpu: int) -> dict[str, Any]:
+    each = {"wall_ns": wall, "sampling_ns": sampling, "sampling_calls": calls}
+    each |= {"cpu_ns": cpu, "runq_ns": 0, "offcpu_ns": wall - cpu}
+    return {
+        "cycles": {
+            name: [value * 10**6] * 10 if name[-2:] == "ns" else [value] * 10 for name, value in each.items()
+        }
+    }
+
+
+def test_what_a_run_takes_less_is_split_into_parts_that_add_up(comparison):
+    a, b = spending(790, 600, 20, 90), spending(50, 3, 1, 40)
+    found = comparison([8.0, 8.2], [0.6, 0.6], each_a=a, each_b=b)
+    saved = found.quantities["speedup"].extra["saved"]
+    assert saved["fewer_calls_s"] == pytest.approx(190 * 0.03)  # 19 of 20 calls a cycle, at A's 30 ms each
+    assert saved["cheaper_calls_s"] == pytest.approx(10 * 0.027)
+    assert saved["rest_of_cycles_s"] == pytest.approx(1.9 - 0.47)
+    assert saved["outside_cycles_s"] == pytest.approx(0.2 - 0.1)
+    parts = ("fewer_calls_s", "cheaper_calls_s", "rest_of_cycles_s", "outside_cycles_s")
+    assert saved["run_s"] == pytest.approx(7.5) == pytest.approx(sum(saved[name] for name in parts))
+    assert saved["accounts"] == pytest.approx({"cpu": 0.5, "runq": 0.0, "offcpu": 6.9})
+    text = comparison_table(found)
+    assert "7.5 s less than one of A: 5.7 s less by fewer sampling calls (200 to 10)" in text
+    assert "0.27 s less by cheaper ones (30 to 3 ms each), 1.43 s less in the rest of the cycles" in text
+    assert "by account: 0.5 s less cpu, 0 s less run queue, 6.9 s less off-CPU" in text
+
+
+def test_what_was_not_recorded_throughout_is_not_split(comparison):
+    assert comparison().quantities["speedup"].extra["saved"] is None  # of these, no cycles
+    partly = spending(50, 3, 1, 40)
+    partly["cycles"]["sampling_ns"][3] = None
+    partly["cycles"]["offcpu_ns"] = [None] * 10
+    found = comparison([8.0, 8.2], [0.9, 0.9], each_a=spending(790, 600, 20, 90), each_b=partly)
+    saved = found.quantities["speedup"].extra["saved"]
+    assert (saved["fewer_calls_s"], saved["accounts"]) == (None, None)
+    assert saved["rest_of_cycles_s"] == pytest.approx(7.4)
+    assert "7.4 s less in the cycles, 0.2 s more outside of them" in comparison_table(found)
 
 
 def test_run_times_of_imports_are_those_of_their_conditions(comparison):
