@@ -19,7 +19,14 @@ from tabulate import tabulate
 from store.values import plain
 
 FORMATS = ("table", "json", "csv", "parquet", "markdown")
-SUFFIXES = {".json": "json", ".csv": "csv", ".parquet": "parquet", ".md": "markdown"}
+SUFFIXES = {
+    ".json": "json",
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".md": "markdown",
+    ".txt": "table",
+    "": "table",
+}
 
 SHOWN_ROWS = 10_000
 """Rows of one table on screen; the next ones get a heading and widths of their own."""
@@ -43,8 +50,20 @@ Data: TypeAlias = Batches | pa.Table | Sequence[Mapping[str, Any]]
 
 
 def format_of(chosen: str | None, out: Path | None) -> str:
-    """Return the format to write: the chosen one, else what the suffix of ``out`` says, else table."""
-    return chosen or SUFFIXES.get(out.suffix if out else "", "table")
+    """Return the format to write: the chosen one, else what the suffix of ``out`` says, else table.
+
+    Raises
+    ------
+    ValueError
+        If the suffix is none of a format and none was chosen.
+    """
+    suffix = out.suffix.lower() if out else ""
+    if chosen is None and suffix not in SUFFIXES:
+        known = ", ".join(filter(None, SUFFIXES))
+        raise ValueError(
+            f"--out {out}: {suffix} is no known form ({known}); rename it, or choose one with --format"
+        )
+    return chosen or SUFFIXES[suffix]
 
 
 def write_rows(data: Data, *, format: str, out: Path | None = None) -> None:  # noqa: A002 - the option's name

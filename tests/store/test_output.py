@@ -177,13 +177,20 @@ def test_rows_leave_before_the_last_one_has_come(form: str, tmp_path: Path) -> N
         (None, "x.parquet", "parquet"),
         (None, "x.md", "markdown"),
         (None, "x", "table"),
+        (None, "x.TXT", "table"),
+        ("json", "x.log", "json"),
     ],
-    ids=["chosen", "parquet", "markdown", "none"],
+    ids=["chosen", "parquet", "markdown", "none", "text", "own"],
 )
 def test_the_suffix_says_the_format_unless_one_is_chosen(
     chosen: str | None, name: str, expected: str
 ) -> None:
     assert format_of(chosen, Path(name)) == expected
+
+
+def test_a_suffix_of_no_format_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"--out a\.xlsx: \.xlsx is no known form .*--format"):
+        format_of(None, Path("a.xlsx"))
 
 
 def test_mappings_can_be_written_too(tmp_path: Path) -> None:
