@@ -71,7 +71,7 @@ def load(directory: Path) -> Manifest:
         document = json.loads(path.read_text(encoding="utf-8"))
         written = document["format"]
         found = _manifest(directory, document) if written == schema.FORMAT else None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except values.UNREADABLE as error:
         raise ValueError(
             f"{path} cannot be read ({spooled.reason(error)}); restore it, or let `python -m store verify --repair` "
             "put the run aside"

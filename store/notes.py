@@ -18,7 +18,7 @@ from typing import Any
 
 from store import schema
 from store.publishing import make, sync
-from store.values import typed
+from store.values import UNREADABLE, typed
 
 FORMAT = 1
 """Version of the layers, in each of them."""
@@ -144,7 +144,7 @@ def layers(root: Path, run_id: str, problems: list[str]) -> Iterator[Layer]:
                 yield _layer(document)
                 continue
             problems.append(f"{path} has format {written!r}, this version reads {FORMAT}; update driftlab")
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        except UNREADABLE as error:
             reason = getattr(error, "strerror", None) or repr(error)
             problems.append(f"{path} cannot be read ({reason}); restore it or remove it")
 

@@ -48,7 +48,7 @@ def read_job(spool: Path) -> Job:
         job: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if job["format"] == FORMAT and job["run_id"] == spool.name:
             return _job(job)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except values.UNREADABLE as error:
         raise ValueError(
             f"{path} cannot be read ({reason(error)}); remove {spool} if the run is lost"
         ) from error
@@ -64,7 +64,7 @@ def read_end(spool: Path) -> tuple[End | None, list[str]]:
         return _end(json.loads(path.read_text(encoding="utf-8"))), []
     except FileNotFoundError:
         return None, []
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except values.UNREADABLE as error:
         return None, [f"end.json could not be read ({reason(error)})"]
 
 

@@ -13,6 +13,9 @@ import pyarrow as pa
 
 from store.schema import Column, Table
 
+UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What goes wrong where a JSON document is not there, is no JSON, or is one of another shape."""
+
 
 def typed(column: Column, value: Any) -> Any:
     """Return ``value`` as a table holds it; None stays None.

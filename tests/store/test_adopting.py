@@ -13,7 +13,7 @@ import pytest
 
 from probes import ownership
 from probes.spool import Stream
-from store import adopting, manifest, publishing
+from store import adopting, manifest, open_catalog, publishing
 from store.adopting import CannotPublish, adopt
 
 CONTEXT = multiprocessing.get_context("spawn")
@@ -306,6 +306,70 @@ def test_a_job_that_cannot_be_read_is_one_sentence(tmp_path, make_spool, text):
     with pytest.raises(ValueError, match=r"job\.json"):
         adopt(spool)
     assert spool.exists()
+
+
+def _job_with(spool, **changes):
+    path = spool / "job.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+BAD_JOBS = {
+    "environment": {"environment": None},
+    "place": {"conditions": [{"name": "a", "position": None, "mechanisms": {}}]},
+    "far": {"conditions": [{"name": "a", "position": 10**12, "mechanisms": {}}]},
+    "mechanisms": {"conditions": [{"name": "a", "position": 0, "mechanisms": 5}]},
+    "value": {"seed": "x"},
+}
+
+
+@pytest.mark.parametrize("changes", BAD_JOBS.values(), ids=BAD_JOBS)
+def test_a_job_of_another_shape_is_one_sentence(tmp_path, make_spool, changes):
+    spool = make_spool(tmp_path)
+    _job_with(spool, **changes)
+    with pytest.raises(ValueError, match=r"job\.json cannot be read \(.*\); remove .* if the run is lost"):
+        adopt(spool)
+    assert spool.exists()
+
+
+@pytest.mark.parametrize("key", ["environment", "conditions"])
+def test_a_living_run_of_another_shape_is_not_listed_and_hurts_no_question(tmp_path, make_spool, key):
+    bad, good = make_spool(tmp_path), make_spool(tmp_path)
+    adopt(good)
+    _job_with(bad, **{key: None})
+    with _owner(bad) as owner, open_catalog(tmp_path) as catalog:
+        assert ownership.state(bad) == "running"
+        assert catalog.select() == [good.name]
+        owner.kill()
+
+
+BAD_ENDS = {
+    "list": "[1]",
+    "empty": "{}",
+    "status": '{"status": "done"}',
+    "time": '{"status": "failed", "ended_at": 5}',
+    "ledger": '{"status": "failed", "observer": {"memory": {"ns": "x"}}}',
+    "modules": '{"status": "failed", "modules": 5}',
+    "duration": '{"status": "failed", "wall_ns": "x"}',
+    "totals": '{"status": "failed", "totals": [1]}',
+    "depth": "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("text", BAD_ENDS.values(), ids=BAD_ENDS)
+def test_an_end_of_another_shape_is_none_and_is_noted(tmp_path, make_spool, text):
+    spool = make_spool(tmp_path)
+    (spool / "end.json").write_text(text)
+    assert adopt(spool) == spool.name
+    run = manifest.load(publishing.run_directory(tmp_path, spool.name))
+    assert (run.run["status"], run.run["n_cycles"]) == ("interrupted", 10)
+    assert any(note.startswith("end.json could not be read") for note in run.run["notes"])
+
+
+def test_an_end_without_a_time_keeps_its_word(tmp_path, make_spool):
+    spool = make_spool(tmp_path, end={"status": "failed", "ended_at": None, "totals": None})
+    adopt(spool)
+    run = manifest.load(publishing.run_directory(tmp_path, spool.name)).run
+    assert (run["status"], run["ended_at"], run["total_sampling_calls"]) == ("failed", None, 20)
 
 
 def test_spaces_and_letters_of_any_script_are_fine(tmp_path, make_spool):

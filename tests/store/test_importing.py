@@ -142,6 +142,36 @@ def test_several_runs_in_raw_form_go_into_a_directory_and_come_back_as_a_tree(
     assert f"{out}: 3 of 5 files were taken, 2 left out" in err
 
 
+def test_an_import_of_many_files_looks_at_the_store_once(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for name, wall_ns in (("a", 5), ("b", 6), ("c", 5)):
+        (tree / f"{name}.csv").write_text(f"wall_ns\n{wall_ns}\n")
+    looks = []
+    held_by = raw.held_by
+    monkeypatch.setattr(raw, "held_by", lambda root: looks.append(root) or held_by(root))
+    words = (tree, "--experiment", "mine", "--store", tmp_path / "s")
+    code, ids, err = run("import", *words)
+    first, second, third = ids.split()
+    assert (code, third == first, second == first) == (0, True, False)
+    assert "c.csv is in the store already" in err
+    assert run("import", *words)[1] == ids
+    assert len(looks) == 2
+
+
+def test_a_file_beside_the_run_that_was_made_of_it_is_not_taken_again(tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("wall_ns\n5\n")
+    tree, store = tmp_path / "tree", tmp_path / "s"
+    run_id = run("import", file, "--store", tree / "old")[1].strip()
+    file.rename(tree / "a.csv")
+    code, ids, _ = run("import", tree, "--store", store)
+    assert (code, ids.split()) == (0, [run_id, run_id])
+    assert [path.name for path in (store / "runs").iterdir()] == [f"run_id={run_id}"]
+
+
 def test_the_name_of_an_export_says_the_factors_of_the_configuration() -> None:
     conditions = [
         {

@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -208,6 +209,36 @@ def test_adopt_publishes_one_spool(
     code, out, err = run("adopt", tmp_path / "spool" / "nothing")
     assert (code, out) == (2, "")
     assert "is no spool directory" in err
+
+
+def test_adopt_does_not_wait_for_a_process_of_another_host(
+    tmp_path: Path, make_spool: Callable[..., Path], run: Callable[..., tuple[int, str, str]], dead_pid: int
+) -> None:
+    spool = make_spool(tmp_path, end=None)
+    for name in ("owner.pid", "owner.lock"):
+        (spool / name).unlink()
+    with start_owner(spool) as owner:
+        (spool / "owner.pid").write_text(f"{dead_pid}\n")
+        timer = threading.Timer(10, owner.kill)  # else a failure is a deadlock
+        timer.start()
+        code, out, err = run("adopt", spool)
+        timer.cancel()
+        owner.kill()
+    assert (code, out) == (2, "")
+    assert f"{spool} belongs to a run that lives" in err
+
+
+def start_owner(spool: Path) -> subprocess.Popen[str]:
+    holding = (
+        "import sys; from pathlib import Path; from probes.ownership import Owner; "
+        "owner = Owner.claim(Path(sys.argv[1])); print('claimed', flush=True); sys.stdin.read()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", holding, str(spool)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "claimed\n"
+    return process
 
 
 def test_a_running_run_is_listed_and_left_alone(

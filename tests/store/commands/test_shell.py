@@ -16,8 +16,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from store import schema
+from store import output, schema
 from store.__main__ import main
+from store.catalog import Catalog
+from store.commands import shell
 from store.commands.line_editing import completer
 from store.commands.shell import split
 
@@ -140,6 +142,25 @@ def test_a_script_is_answered_statement_by_statement(
     monkeypatch.setattr(sys, "stdin", io.StringIO(script))
     assert main(["shell", "--store", str(tmp_path), "--format", "csv"]) == code
     assert capsys.readouterr().out == out
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError, MemoryError], ids=["a reader left", "anything else"])
+def test_a_shell_that_breaks_off_closes_its_connection(
+    error: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*rows: object, **options: object) -> None:
+        raise error
+
+    opened: list[Catalog] = []
+    closed: list[Catalog] = []
+    really, close = shell.open_catalog, Catalog.close
+    monkeypatch.setattr(shell, "open_catalog", lambda *a, **k: opened.append(really(*a, **k)) or opened[-1])
+    monkeypatch.setattr(Catalog, "close", lambda catalog: closed.append(catalog) or close(catalog))
+    monkeypatch.setattr(output, "write_rows", broken)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("select 1;"))
+    with suppress(BrokenPipeError, MemoryError):
+        main(["shell", "--store", str(tmp_path)])
+    assert [any(one is other for other in closed) for one in opened] == [True]
 
 
 @pytest.mark.parametrize(

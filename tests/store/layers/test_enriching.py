@@ -148,6 +148,16 @@ def test_a_layer_is_a_dated_file_that_names_its_source(tmp_path, run_id, command
     assert document == {"format": 1, "values": {"cores": 8}, "source": source}
 
 
+def test_a_run_that_is_not_there_is_not_said_to_run(tmp_path, run_id):
+    for act in (enriching.enrich_by_inference, enriching.enrich):
+        rest = (
+            {"note": print} if act is enriching.enrich_by_inference else {"values": {"seed": 1}, "source": BY}
+        )
+        with pytest.raises(ValueError, match=f"run {run_id}0 is not in store {tmp_path}"):
+            act(tmp_path, [run_id, f"{run_id}0"], **rest)
+    assert not (tmp_path / "notes").exists()
+
+
 def test_what_was_recorded_is_refused_and_nothing_is_written(tmp_path, run_id, make_run):
     other = make_run(tmp_path)
     with pytest.raises(ValueError, match=f"run {run_id} was recorded with host 'lab', which stays"):

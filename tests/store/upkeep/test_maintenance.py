@@ -59,9 +59,17 @@ def test_foreign_files_stay(tmp_path, make_spool):
     assert all(path.read_text() == "mine" for path in kept)
 
 
-def test_one_spool_that_cannot_be_adopted_does_not_stop_the_others(tmp_path, make_spool):
+JOBS = {
+    "broken": "{",
+    "bare": '{"format": 1, "run_id": "RUN"}',
+    "environment": '{"format": 1, "run_id": "RUN", "environment": []}',
+}
+
+
+@pytest.mark.parametrize("text", JOBS.values(), ids=JOBS)
+def test_one_spool_that_cannot_be_adopted_does_not_stop_the_others(tmp_path, make_spool, text):
     bad, good = make_spool(tmp_path), make_spool(tmp_path)
-    (bad / "job.json").write_text("{")
+    (bad / "job.json").write_text(text.replace("RUN", bad.name))
     notes = []
     assert refresh(tmp_path, note=notes.append) == [good.name]
     assert len(notes) == 1
