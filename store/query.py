@@ -7,6 +7,7 @@ module that touches DuckDB's relation API.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -159,14 +160,21 @@ def _filter(connection: Connection, predicates: Sequence[str]) -> set[str]:
         try:
             relation = relation.filter(text)
         except duckdb.Error as error:
-            said = sentence(error)
-            if said.startswith("Catalog Error: Table"):
-                said = "a predicate sees the columns of runs alone; ask `sql` for the rest"
-            raise Refused(f"--where {text!r}: {said}") from error
+            raise Refused(f"--where {text!r}: {_remedied(sentence(error))}") from error
     try:
         return {row[0] for row in relation.project("run_id").fetchall()}
     except duckdb.Error as error:
         raise Refused(f"--where {' and '.join(predicates)!r}: {sentence(error)}") from error
+
+
+def _remedied(said: str) -> str:
+    """Return what DuckDB says against a predicate with what helps, where it is known."""
+    if said.startswith("Catalog Error: Table"):
+        return "a predicate sees the columns of runs alone; ask `sql` for the rest"
+    if re.search(r"json_extract\(\w+, BOOLEAN\)", said):  # -> binds less than =
+        return "-> takes the comparison for its path; write config->>'$.a.b' = 'value'"
+    unknown = re.match(r'Binder Error: Referenced column "(.*?)" (not found|was not found)', said)
+    return f"{said}; if it is text, write '{unknown[1]}'" if unknown else said
 
 
 class Rows(Iterator[pa.RecordBatch]):
