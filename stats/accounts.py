@@ -63,11 +63,7 @@ def level(rows: Sequence[Mapping[str, Any]], *, dearest: str | None = None) -> L
     wall = _sum(rows, "wall")
     if not wall:
         return Level(account=None, share=None, detail=None, reason="no cycle times were recorded")
-    shares = {
-        account: _sum(rows, account) / covered
-        for account in (*CONTAINERS, *INSIDE)
-        if (covered := _sum(rows, f"{account}_wall"))
-    }
+    shares = divided(rows)
     if not shares:
         reason = "cycle times were recorded, but no accounts of where they went"
         return Level(account=None, share=None, detail=None, reason=reason)
@@ -81,6 +77,15 @@ def level(rows: Sequence[Mapping[str, Any]], *, dearest: str | None = None) -> L
         detail="; ".join([_decomposed(shares), *([dearest] if dearest and largest == "probe" else [])]),
         reason=_basis(rows, shares, wall),
     )
+
+
+def divided(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return each account's share of the wall time where it was read, of rows as ``level`` takes them."""
+    return {
+        account: _sum(rows, account) / covered
+        for account in (*CONTAINERS, *INSIDE)
+        if (covered := _sum(rows, f"{account}_wall"))
+    }
 
 
 def called(account: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -33,7 +34,7 @@ with designs as (
     from conditions
     group by run_id
 )
-select experiment, workload, conditions, n_cycles as cycles, config, host, kernel, cpu_model, python
+select workload, conditions, n_cycles as cycles, config, host, kernel, cpu_model, python
 from runs left join designs using (run_id)
 """
 
@@ -107,18 +108,36 @@ def pooled(catalog: Catalog, ids: Sequence[str], *, apart: Collection[str] = ())
     return [*_repeated(rows), *_configurations(rows, apart)]
 
 
-def differences(catalog: Catalog, a: Sequence[str], b: Sequence[str]) -> list[str]:
-    """Return a note for everything but the optimization in which the runs of ``a`` and ``b`` differ."""
+def differences(catalog: Catalog, a: Sequence[str], b: Sequence[str], asked: Iterable[str] = ()) -> list[str]:
+    """Return notes on what sets the runs of ``a`` and ``b`` apart: what is compared, and what confounds it.
+
+    Compared are the options of the optimization, and what the predicates ``asked`` select by; names are nothing.
+    """
     left, right = (_facts(catalog, runs) for runs in (a, b))
-    differing = [key for key in {**left, **right} if left.get(key) != right.get(key)]
-    notes = [
-        f"A and B differ in {key} ({_show(left.get(key))} against {_show(right.get(key))}): "
-        "what is found is confounded with it"
-        for key in differing[:SHOWN]
-    ]
-    if len(differing) > SHOWN:
-        notes.append(f"A and B differ in {len(differing) - SHOWN} more: {', '.join(differing[SHOWN:])}")
-    return notes
+    found = {
+        key: f"{key} ({_show(left.get(key))} against {_show(right.get(key))})"
+        for key in {**left, **right}
+        if left.get(key) != right.get(key)
+    }
+    words = [re.findall(r"\w+", text) for text in asked]
+    compared = [key for key in found if key.startswith("optimization.") or _selected(key, words)]
+    others = [key for key in found if key not in compared]
+    notes = [f"A and B differ in {found[key]}: what is found is confounded with it" for key in others[:SHOWN]]
+    if len(others) > SHOWN:
+        notes.append(f"A and B differ in {len(others) - SHOWN} more: {', '.join(others[SHOWN:])}")
+    together = ", all of it together" * (len(compared) > 1)
+    named = ", ".join(found[key] for key in compared)
+    return [*([f"A and B differ in {named}: that is what is compared{together}"] if compared else []), *notes]
+
+
+def _selected(key: str, predicates: Iterable[Sequence[str]]) -> bool:
+    """Tell whether a predicate, given in words, selects by a column or by an option, in any of SQL's ways to it."""
+    parts = key.split(".")
+    option = len(parts) > 1
+    return any(
+        (set(parts) <= set(words) and (not option or "config" in words)) or (option and "config_id" in words)
+        for words in predicates
+    )
 
 
 def _some(runs: Sequence[str]) -> str:
@@ -169,12 +188,12 @@ def _options(rows: Iterable[Row], skipped: Collection[str]) -> Values:
 def _facts(catalog: Catalog, runs: Sequence[str]) -> Values:
     """Return the values that each fact and each option takes among ``runs``, as text."""
     # cycles and conditions stand in FACTS, where imported runs have them too.
-    skipped = NOT_CONFIGURATION | DATA | {"optimization", "cycles", "conditions", "factors"}
+    skipped = NOT_CONFIGURATION | DATA | {"cycles", "conditions", "factors"}
     found: dict[str, set[str]] = {}
     for row in catalog.query(FACTS, runs=runs):
         options = _flat(mapping(row.pop("config")), skipped)
         for key, value in (*row.items(), *options):
-            if value is not None:
+            if value is not None and key != "optimization.name":
                 found.setdefault(key, set()).add(str(value))
     return {key: frozenset(values) for key, values in found.items()}
 

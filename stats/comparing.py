@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, Unpack
 
 from stats import accounts, elimination, gains, remarks
-from stats.accounts import Level
 from stats.comparable import alike, differences, pooled
 from stats.published import joint_verdict, predicted, with_prediction
 from stats.quantity import Quantity
+from stats.savings import Rows as Spent
 from stats.selecting import Choice, Options, Selected, pick
 from store.catalog import Catalog
 from store.checks import sanity
@@ -98,7 +98,7 @@ def compare(
         notes=[
             *notes,
             *elimination.by_run_time(eliminated, found),
-            *_levels(*map(accounts.level, spent)),
+            *_levels(*spent),
             *_cautions(catalog, side_a, side_b),
         ],
     )
@@ -122,7 +122,7 @@ def _cautions(catalog: Catalog, a: Selected, b: Selected) -> Iterator[str]:
     """Yield what else is to bear in mind of the runs of both sides."""
     for name, side in (("A", a), ("B", b)):
         yield from (f"{name}: {note}" for note in pooled(catalog, side.runs))
-    yield from differences(catalog, a.runs, b.runs)
+    yield from differences(catalog, a.runs, b.runs, (*a.where, *b.where))
     yield from sanity.notes(catalog, (*a.runs, *b.runs), alone=False)
 
 
@@ -147,13 +147,15 @@ def _alone(a: Selected, b: Selected) -> list[str]:
     return [f"n = 1 in {where}: one run total has no variance, so t-test and Levene's test are undefined"]
 
 
-def _levels(a: Level, b: Level) -> list[str]:
-    """Say where the time of each side went, where the largest account is another."""
-    if a.account == b.account:
+def _levels(a: Spent, b: Spent) -> list[str]:
+    """Say of the largest account of each side what it is of both, where they are not the same."""
+    largest = [accounts.level(rows).account for rows in (a, b)]
+    if largest[0] == largest[1]:
         return []
+    of_a, of_b = accounts.divided(a), accounts.divided(b)
     said = [
-        f"{level.share:.0%} of {side}'s time is {accounts.called(level.account)}"
-        for side, level in (("A", a), ("B", b))
-        if level.account is not None
+        f"{accounts.called(account)} {of_a[account]:.0%} of A's time and {of_b[account]:.0%} of B's"
+        for account in largest
+        if account in of_a and account in of_b
     ]
-    return [f"the level differs: {', '.join(said)}"] if len(said) == 2 else []
+    return [f"the level differs: {', '.join(said)}"] if said else []

@@ -248,8 +248,10 @@ def small(tmp_path_factory, make_run) -> Path:
         (of("a"), "status <> 'imported'", "in both A and B"),
         (of("broken"), of("a"), "A .* selects no whole run, only 1 failed"),
         ("experimen = 'a'", of("b"), "experimen"),
+        ("experiment = plain", of("b"), "if it is text, write 'plain'"),
+        ("config->'workload'->>'x' = '1'", of("b"), r"write config->>'\$.a.b' = 'value'"),
     ],
-    ids=["empty", "overlap", "parts only", "typo"],
+    ids=["empty", "overlap", "parts only", "typo", "text without quotes", "arrow before equals"],
 )
 def test_groups_that_cannot_be_compared_are_refused_in_a_sentence(small, a, b, sentence):
     with open_catalog(small) as catalog, pytest.raises(ValueError, match=sentence):
@@ -279,6 +281,33 @@ def test_what_else_differs_is_said_to_confound(comparison, each_b, named):
     each_a = {"host": "here", "config": json.dumps({"workload": {"max_agents": 20}})}
     found = comparison(each_a=each_a, each_b={**each_a, **each_b})
     assert any(f"A and B differ in {named}" in note and "confounded" in note for note in found.notes)
+
+
+def test_what_the_predicates_select_by_is_compared_and_only_the_rest_confounds(tmp_path, make_run):
+    for nap, agents, host in ((0, 20, "here"), (5, 100, "there")):
+        config = json.dumps({"workload": {"options": {"nap_s": nap}, "max_agents": agents}})
+        make_run(tmp_path, experiment=f"nap{nap}", wall_s=1.0, config=config, host=host)
+    nap, agents = "workload.options.nap_s (0 against 5)", "workload.max_agents (20 against 100)"
+    with open_catalog(tmp_path) as catalog:
+        for key in ("config->>'$.workload.options.nap_s'", "(config->'workload'->'options'->>'nap_s')"):
+            notes = compare(catalog, a=f"{key} = '0'", b=f"{key} = '5'").notes
+            assert f"A and B differ in {nap}: that is what is compared" in notes
+            assert f"A and B differ in {agents}: what is found is confounded with it" in notes
+        notes = compare(catalog, a="experiment = 'nap0'", b="experiment = 'nap5'").notes
+        assert f"A and B differ in {nap}: what is found is confounded with it" in notes
+        assert not any("nap0" in note for note in notes)
+        notes = compare(catalog, a="host = 'here'", b="host = 'there'").notes
+        assert "A and B differ in host (here against there): that is what is compared" in notes
+
+
+def test_what_else_an_optimization_sets_is_said(tmp_path, make_run):
+    for mode, interval, persist in (("unoptimized", 0.1, "sqlite"), ("cached", None, "none")):
+        options = {"name": mode, "cpu_interval_s": interval, "persist": persist, "share": "all"}
+        make_run(tmp_path, optimization=mode, wall_s=1.0, config=json.dumps({"optimization": options}))
+    with open_catalog(tmp_path) as catalog:
+        notes = compare(catalog, a="optimization = 'unoptimized'", b="optimization = 'cached'").notes
+    said = "optimization.cpu_interval_s (0.1 against nothing), optimization.persist (sqlite against none)"
+    assert f"A and B differ in {said}: that is what is compared, all of it together" in notes
 
 
 def test_optimization_is_the_question_and_confounds_nothing(tmp_path, make_run):

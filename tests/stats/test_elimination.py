@@ -199,5 +199,6 @@ def test_a_level_that_differs_is_noted(compared):
     busy = {"cycles": {"wall_ns": [1000] * 30, "sampling_ns": [100] * 30, "cpu_ns": [900] * 30}}
     notes = compared(each_b=busy)["notes"]
     assert (
-        "the level differs: 50% of A's time is the workload's sampling calls, 90% of B's time is cpu" in notes
+        "the level differs: the workload's sampling calls 50% of A's time and 10% of B's, "
+        "cpu 10% of A's time and 90% of B's" in notes
     )
