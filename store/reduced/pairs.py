@@ -20,13 +20,14 @@ from store.reduced import moments
 from store.reduced.moments import Floats, Sums
 
 MIB: Final = 1048576.0
-PROBES: Final[Mapping[str, tuple[str, ...]]] = {
-    **{table.name.removeprefix("probe_"): () for table in schema.PROBES},
+_READ: Final = {
     "memory": ("rss_bytes",),
     "system": ("cpu_percent", "memory_percent"),
     "thermal": ("temp_celsius", "freq_mhz"),
     "latency": ("call_count", "call_latency_ns"),
 }
+_NAMES: Final = [table.name.removeprefix("probe_") for table in schema.PROBES]
+PROBES: Final[Mapping[str, tuple[str, ...]]] = {**_READ, **{name: _READ.get(name, ()) for name in _NAMES}}
 """The probes of the view ``samples``, and what the tests read of each."""
 
 Tables = Mapping[str, pa.Table]
