@@ -60,7 +60,7 @@ def carry(source: Path, root: Path) -> bool:
 def _copy(source: Path, final: Path) -> bool:
     """Copy a run's files; False if somebody else brought the same run meanwhile: theirs stands."""
     # A name of its own: another import of this run may be under way, and would lose its files to ``prepare``.
-    staging = final.with_name(f"{publishing.STAGING}{uuid.uuid4().hex}")
+    staging = final.with_name(f"{publishing.UNFINISHED}{uuid.uuid4().hex}")
     try:
         publishing.prepare(staging)
         for path in _manifest_last(source):

@@ -24,7 +24,7 @@ from store.values import plain
 ROW_GROUP = 122_880
 """Rows buffered before they are written: DuckDB's own row group, 25 MB at 25 columns."""
 
-STAGING = ".import-"
+UNFINISHED = ".import-"
 """What the name of an unfinished import begins with, among the runs; an old one goes with the next refresh."""
 
 Data: TypeAlias = pa.Table | pa.RecordBatchReader

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -25,6 +26,7 @@ from store.raw import (
 )
 from store.raw.fields import Field
 from store.raw.recording import Reader, Recording
+from store.values import UNREADABLE
 
 READERS: tuple[Reader, ...] = (first_form, run_times, second_form, history, cycle_list, process_readings)
 """Every form that the study recorded; the first that recognises a document reads it."""
@@ -150,9 +152,8 @@ def held_by(root: Path) -> Held:
     """Return the runs of a store that hold files, or parts of them."""
     found: Held = {}
     for run in index.survey(root).table.select(["run_id", "experiment", "source"]).to_pylist():
-        source = json.loads(run["source"] or "{}")
-        if "sha256" in source:
-            found.setdefault(_key({**run, "source": source}), run["run_id"])
+        with suppress(*UNREADABLE):  # of no file, or a source of somebody else's form
+            found.setdefault(_key({**run, "source": json.loads(run["source"] or "{}")}), run["run_id"])
     return found
 
 
@@ -178,7 +179,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _publish(root: Path, record: Mapping[str, Any], found: Recording) -> None:
-    staging = root / "runs" / f"{publishing.STAGING}{record['run_id']}"
+    staging = root / "runs" / f"{publishing.UNFINISHED}{record['run_id']}"
     tables = {name: table for name, table in found.tables.items() if table.num_rows}
     try:
         publishing.publish(root, record, tables, staging=staging)

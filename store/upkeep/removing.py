@@ -6,6 +6,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,7 +60,8 @@ def remove(root: Path, run_ids: Sequence[str]) -> None:
     for run_id in run_ids:
         try:
             for hidden in _hidden(root, run_id):
-                shutil.rmtree(hidden)
+                with suppress(FileNotFoundError):  # a refresh sweeps here, too
+                    shutil.rmtree(hidden)
         except OSError as error:
             raise OSError(
                 f"run {run_id} cannot be removed from {root} ({error.strerror}); make the store writable"
@@ -69,7 +71,7 @@ def remove(root: Path, run_ids: Sequence[str]) -> None:
 def sweep(root: Path) -> None:
     """Delete what killed removals and imports left among the runs; what cannot be deleted now goes another time."""
     runs = root / "runs"
-    old = [path for path in runs.glob(f"{publishing.STAGING}*") if _age_s(path) > ABANDONED_S]
+    old = [path for path in runs.glob(f"{publishing.UNFINISHED}*") if _age_s(path) > ABANDONED_S]
     for path in [*runs.glob(f"{REMOVED}*"), *old]:
         shutil.rmtree(path, ignore_errors=True)
 

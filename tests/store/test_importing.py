@@ -161,6 +161,16 @@ def test_an_import_of_many_files_looks_at_the_store_once(
     assert len(looks) == 2
 
 
+@pytest.mark.parametrize("source", ['"by hand"', "[1]", '{"sha256": ["x"]}', '{"file": "x"}'])
+def test_a_run_of_another_source_does_not_stop_an_import(
+    source: str, tmp_path: Path, make_run: Callable[..., str], run: Run
+) -> None:
+    make_run(tmp_path / "s", source=source)
+    file = tmp_path / "a.csv"
+    file.write_text("wall_ns\n5\n")
+    assert run("import", file, "--store", tmp_path / "s")[0] == 0
+
+
 def test_a_file_beside_the_run_that_was_made_of_it_is_not_taken_again(tmp_path: Path, run: Run) -> None:
     file = tmp_path / "a.csv"
     file.write_text("wall_ns\n5\n")
