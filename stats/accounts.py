@@ -41,6 +41,7 @@ class Level:
     reason: str
 
     def to_json(self) -> dict[str, Any]:
+        """Return ``level`` of the document of ``stats verdict``."""
         return {"account": self.account, "share": self.share, "detail": self.detail, "reason": self.reason}
 
 

@@ -61,6 +61,7 @@ class Timeline:
         return {name: None if y is None or scale is None else y * scale for name, y in ends.items()}
 
     def to_json(self) -> dict[str, Any]:
+        """Return its entry in the document of ``stats timeline``."""
         series, fit = self.series, self.series.fit
         return {
             "run_id": self.run_id,

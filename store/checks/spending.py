@@ -48,7 +48,7 @@ order by runs.run_id
 
 
 def of_runs(catalog: Catalog, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-    """Return a row of ``SQL`` for each run; an account that was not read is None."""
+    """Return a row of ``SQL`` for each run, by its id: times in ns; an account that was not read is None."""
     if not ids:
         return {}
     sums = catalog.sums(ids)
