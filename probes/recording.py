@@ -9,23 +9,23 @@ import os
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from statistics import median
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Literal
 
 from probes import cycles as rows
 from probes import ledger
 from probes.accounts import Accounts, Boundary
-from probes.cycles import NEVER, Cycles
+from probes.cycles import Cycles
 from probes.meters import Meters
 from probes.planning import Plan, check_observables, plans
 from probes.protocols import Probe, Value
 from probes.reading import Reader
 from probes.room import Room, SpoolLost
 from probes.running import Running
+from probes.schedule import Schedule
 from probes.spool import Stream
-from probes.windows import LIGHT_NS, Windows, wall
+from probes.windows import Windows, wall
 
 Mode = Literal["auto", "full", "light"]
 
@@ -38,15 +38,6 @@ DERIVED = rows.DERIVED
 SEGMENT_ROWS = 4096
 """0.7 MB of cycles; larger ones take longer to unmap (1.7 ms at 65,536 rows)."""
 
-TRIAL_CYCLES = 32
-"""Cycles, and 10 ms at least, after which a run chooses its accounts."""
-
-LIGHT_BELOW_NS = 4_000_000
-"""Median cycle of the trial below which the accounts are light.
-
-A CPU clock read that often is a preemption point: two competitors' switches per second went from 204 to 478.
-"""
-
 
 class Recorder:
     """Rows of one run.  Open it, ``begin`` each condition, end each cycle, ``end_condition``.
@@ -55,7 +46,7 @@ class Recorder:
     ----------
     accounts : {"auto", "full", "light"}
         ``light`` reads the CPU clock, faults and switches not at every cycle but each 10 ms, for ``windows``.
-        ``auto`` decides once, after ``TRIAL_CYCLES``: light if their median is below ``LIGHT_BELOW_NS``.
+        ``auto`` decides once, after ``schedule.TRIAL_CYCLES``: light if their median is below 4 ms.
     first_cycle : int
         The number of the first cycle, where a program goes on with another run.
 
@@ -94,12 +85,15 @@ class Recorder:
             self._opened = opened.pop_all()
         self.end_cycle = self._cycles.end
         self._portable = self._accounts.schedstat is None
-        self._trial = accounts == "auto" and not self._portable
         self._first = self._first_cycle = first_cycle
         self._started = False
-        # The clock of the rates: perf_counter_ns less the time in which no cycle ran.
-        self._idle_ns = 0
-        self._ended_ns = 0
+        self._schedule = Schedule(
+            self._cycles,
+            self._windows,
+            [reader.pace for reader in self._readers],
+            trial=accounts == "auto" and not self._portable,
+            portable=self._portable,
+        )
         if accounts == "light" and not self._portable:
             self._lighten()
         _let_children_go(self)
@@ -113,14 +107,12 @@ class Recorder:
             self._baseline(position)
         if self._cycles.full_at == self._cycles.cycle:
             self._cycles.make_room()
-        idle_from = self._ended_ns if self._started else 0
-        self._started = True
         self._cycles.position, self._first = position, self._cycles.cycle
         boundary = self._accounts.read()
         self._windows.begin(position, self._cycles.cycle, boundary)
         self._cycles.start(boundary)
-        self._idle_ns += wall(boundary) - idle_from
-        self._plan()
+        self._schedule.resume(wall(boundary))
+        self._started = True
 
     def add_observables(self, columns: Mapping[str, type]) -> None:
         """Take more columns from the next cycle on: its values are the observables so far, then these.
@@ -136,7 +128,7 @@ class Recorder:
         check_observables(self._cycles.stream.columns, columns)
         start = time.perf_counter_ns()
         self._cycles.make_room(columns)
-        self._plan()
+        self._schedule.plan()
         self._charge(start)
 
     @property
@@ -147,10 +139,10 @@ class Recorder:
     def end_condition(self) -> None:
         """Write the window that is left over."""
         if self._cycles.cycle > self._first:
-            now = self._accounts.read()
-            self._ended_ns = self._cycles.last()[0]
+            now, last = self._accounts.read(), self._cycles.last()
+            self._schedule.pause(last[0])
             if self._cycles.cycle > self._windows.first:
-                self._windows.end_last(self._cycles.cycle, self._at_last_row(now))
+                self._windows.end_last(self._cycles.cycle, last, now)
 
     def __enter__(self) -> Recorder:
         return self
@@ -228,13 +220,13 @@ class Recorder:
         self._read_due()
         if self._cycles.full_at == self._cycles.cycle:
             self._make_room()
-        closing = time.perf_counter_ns() >= self._windows.next_ns or self._is_tried()
+        closing = time.perf_counter_ns() >= self._windows.next_ns or self._schedule.tried()
         if closing or self._portable:
             end = self._accounts.read()
             self._cycles.write(end, observables)
             if closing:
                 self._end_window(end)
-        self._plan()
+        self._schedule.plan()
         return closing or self._portable
 
     def _closed(self, wall_ns: int, cpu_ns: int, waited: bytes) -> None:
@@ -250,7 +242,7 @@ class Recorder:
         ours.mark_ns = min(windows.next_ns, ours.due_ns)
 
     def _read_due(self) -> None:
-        clock_ns = time.perf_counter_ns() - self._idle_ns
+        clock_ns = time.perf_counter_ns() - self._schedule.idle_ns
         cycle = self._cycles.cycle
         for reader in self._readers:
             if reader.pace.due(cycle, clock_ns):
@@ -265,16 +257,11 @@ class Recorder:
         self._cycles.make_room()
         self._charge(start)
 
-    def _is_tried(self) -> bool:
-        tried = self._cycles.cycle + 1 - self._first_cycle >= TRIAL_CYCLES
-        return self._trial and tried and time.perf_counter_ns() - self._windows.start_ns >= LIGHT_NS
-
     def _end_window(self, end: Boundary) -> None:
         """Write the window up to the last cycle's end; its time is charged to the next cycle's probes."""
         start = time.perf_counter_ns()
-        if self._is_tried():
-            self._trial = False
-            if median(self._cycles.lengths_ns()) >= LIGHT_BELOW_NS:
+        if self._schedule.tried():
+            if not self._schedule.choose():
                 return
             self._lighten()
         if self._windows.end(self._cycles.cycle, end) and not self._spool.exists():
@@ -283,46 +270,13 @@ class Recorder:
 
     def _end_broken_window(self) -> None:
         if self._started and self._cycles.cycle > self._windows.first:
-            now = self._accounts.read()
-            end = self._at_last_row(now)
-            if not self._cycles.full:
-                end = (end[0], None, *end[2:])
-            try:
-                self._windows.break_off(self._cycles.cycle, end)
-            except SpoolLost:
-                return  # what broke it off
-
-    def _at_last_row(self, now: Boundary) -> Boundary:
-        """Return the boundary at the last row's end.
-
-        In light mode that row has no CPU clock; the moments since then were ours, on a CPU or waiting for one.
-        """
-        wall_ns, cpu_ns, runq_ns = self._cycles.last()
-        if self._portable:
-            return (wall_ns, cpu_ns, *now[2:])
-        if cpu_ns is None and now[1] is not None and now[2] is not None:
-            cpu_ns = int(now[1]) - (wall(now) - wall_ns - (int(now[2]) - runq_ns))
-        return (wall_ns, cpu_ns, runq_ns, *now[3:])
+            now, last = self._accounts.read(), self._cycles.last()
+            with suppress(SpoolLost):  # what broke it off
+                self._windows.break_off(self._cycles.cycle, last, now)
 
     def _lighten(self) -> None:
         self._cycles.lighten()
         self._windows.light = True
-
-    def _plan(self) -> None:
-        """Tell the cycles when to ask again."""
-        ours, paces = self._cycles, [reader.pace for reader in self._readers]
-        after = [pace.next_cycle for pace in paces if pace.next_cycle is not None]
-        at_ns = [pace.next_ns + self._idle_ns for pace in paces if pace.next_ns is not None]
-        tried_at = self._first_cycle + TRIAL_CYCLES - 1
-        if self._trial and ours.cycle >= tried_at:
-            at_ns.append(self._windows.start_ns + LIGHT_NS)
-        elif self._trial:
-            after.append(tried_at)
-        ours.due = 0 if self._portable else min([ours.full_at, *after])
-        # In light mode the clock is not read to ask: the end of one cycle has the next one ask, or close the window.
-        ours.due_ns = min([self._windows.next_ns if ours.full else NEVER, *at_ns])
-        ours.mark_ns = NEVER if ours.full else min(self._windows.next_ns, ours.due_ns)
-        ours.closing = False
 
     def _charge(self, start_ns: int) -> None:
         cost_ns = time.perf_counter_ns() - start_ns

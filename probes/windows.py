@@ -25,6 +25,9 @@ COLUMNS = dict.fromkeys(
     int,
 )
 
+Last = tuple[int, int | None, int]
+"""Wall clock, CPU clock and time waited as the last row holds them."""
+
 _NOTHING = (None,) * 5
 _UNREAD = (0,) * len(_NOTHING)
 _LIGHT_MASK = (1 << len(COLUMNS) - len(_NOTHING)) - 1
@@ -88,13 +91,17 @@ class Windows:
         )
         self._start, self.first = (wall_ns, cpu_ns, runq_ns), next_cycle
 
-    def end_last(self, next_cycle: int, end: Boundary) -> None:
+    def end_last(self, next_cycle: int, last: Last, now: Boundary) -> None:
         """Write what a condition leaves over; less than a second, in light mode, tells no user time."""
+        end = at_row(last, now)
         slow = self._slow(end)
         self._append(next_cycle, end, (None, None, *slow[2:]) if self.light else slow)
 
-    def break_off(self, next_cycle: int, end: Boundary) -> None:
+    def break_off(self, next_cycle: int, last: Last, now: Boundary) -> None:
         """Write what a broken condition leaves over; the process's clocks have gone on, so not those."""
+        end = at_row(last, now)
+        if self.light:
+            end = (end[0], None, *end[2:])
         split = (None, None) if self.light else accounts.split_ns(self._second, end)
         self._append(next_cycle, end, (*split, None, None, None))
 
@@ -115,6 +122,19 @@ class Windows:
 def wall(boundary: Boundary) -> int:
     """Return the wall clock of a boundary."""
     return boundary[0]  # type: ignore[return-value]
+
+
+def at_row(last: Last, now: Boundary) -> Boundary:
+    """Return the boundary at the last row's end.
+
+    In light mode that row has no CPU clock; the moments since then were ours, on a CPU or waiting for one.
+    """
+    wall_ns, cpu_ns, runq_ns = last
+    if now[2] is None:
+        return (wall_ns, cpu_ns, *now[2:])
+    if cpu_ns is None and now[1] is not None:
+        cpu_ns = int(now[1]) - (wall(now) - wall_ns - (int(now[2]) - runq_ns))
+    return (wall_ns, cpu_ns, runq_ns, *now[3:])
 
 
 def _clocks(boundary: Boundary) -> Boundary:
