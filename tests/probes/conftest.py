@@ -2,6 +2,7 @@ import json
 import struct
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from probes.segment import Segment, read_segment, segment_bytes
+from probes.tracking import Recording, Tracked, track
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -109,6 +111,7 @@ def segments_of(directory: Path, stream: str | None = None) -> list[Segment]:
 
 @pytest.fixture
 def segments() -> Callable[..., list[Segment]]:
+    """Read the headers of a spool's segments."""
     return segments_of
 
 
@@ -242,3 +245,85 @@ def fill() -> Callable[[Path], None]:
                 pass
 
     return fill
+
+
+UNPUBLISHED = """
+import os, signal, sys, time, threading
+from probes import track
+from probes.tracking import Recording
+Recording._publish = lambda self: None
+def tracked(n=8, **more):
+    return track(range(n), experiment="mine", store="data", **more)
+def session(**more):
+    return track(experiment="mine", store="data", **more)
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(5)
+"""
+
+
+@pytest.fixture
+def preamble() -> str:
+    """Begin a user's script whose runs stay in their spools."""
+    return UNPUBLISHED
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a user's script in a real process of its own."""
+
+    def run(text: str, *, before: str = UNPUBLISHED) -> subprocess.CompletedProcess[str]:
+        path = tmp_path / "script.py"
+        path.write_text(before + textwrap.dedent(text))
+        command = [sys.executable, str(path)]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+
+    return run
+
+
+@pytest.fixture
+def only_spool() -> Callable[[Path], Path]:
+    """Find the one spool of the store ``data`` in a directory."""
+    return only_spool_of
+
+
+def only_spool_of(directory: Path) -> Path:
+    (spool,) = (directory / "data" / "spool").iterdir()
+    return spool
+
+
+@pytest.fixture
+def end_of() -> Callable[[Path], dict[str, Any]]:
+    """Read the only run's ``end.json``."""
+    return lambda directory: json.loads((only_spool_of(directory) / "end.json").read_text())
+
+
+@pytest.fixture
+def unpublished(monkeypatch, tmp_path) -> Path:
+    """Leave runs of this very process in their spools, and give the store."""
+    monkeypatch.setattr(Recording, "_publish", lambda self: None)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def loop() -> Callable[..., Tracked[int]]:
+    """Track a short loop in this very process."""
+
+    def loop(store: Path, cycles: int = 3, **more: Any) -> Tracked[int]:
+        return track(range(cycles), experiment="mine", store=store, **more)
+
+    return loop
+
+
+@pytest.fixture
+def ends(read_rows, unpublished) -> Callable[[], list[tuple[str, int]]]:
+    """Tell how each run ended and how many cycles stand in its spool, in the order of their starts."""
+
+    def ends() -> list[tuple[str, int]]:
+        found = sorted((unpublished / "spool").iterdir())
+        statuses = [json.loads((spool / "end.json").read_text())["status"] for spool in found]
+        return [
+            (status, len(read_rows(spool, "cycles"))) for status, spool in zip(statuses, found, strict=True)
+        ]
+
+    return ends
