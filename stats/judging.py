@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
-from stats import accounts, asides, observer, remarks, signals
+from stats import accounts, asides, batches, observer, remarks, signals, within
 from stats.accounts import Level
 from stats.asides import Observed
 from stats.comparable import alike, pooled
@@ -37,6 +37,7 @@ class Entry:
     runs: Mapping[str, Finding]
 
     def to_json(self) -> dict[str, Any]:
+        """Return its entry in the document of ``stats verdict``."""
         return {
             "hypothesis": self.hypothesis,
             "verdict": self.finding.verdict,
@@ -187,6 +188,7 @@ class _Evidence:
     totals: Mapping[str, Row]
     observers: Mapping[str, observer.Ledger]
     asides: Sequence[Observed]
+    batches: Mapping[str, batches.Signals]
     sanity: sanity.Survey
 
 
@@ -227,6 +229,7 @@ def _gather(
         totals=totals,
         observers=catalog.observers([run_id for run_id, row in totals.items() if row["probe"]]),
         asides=observed,
+        batches=batches.read(catalog, ids),
         sanity=sanity.survey(catalog, ids),
     )
 
@@ -249,6 +252,7 @@ def _notes(evidence: _Evidence, records: Sequence[Record], limits: Limits) -> tu
     return (
         *remarks.waiting(totals.values()),
         *ours,
+        *within.notes(evidence.batches, ids, evidence.findings, limits),
         *remarks.notes(records, limits),
         *said,
         *evidence.sanity.notes(ids),
