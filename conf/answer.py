@@ -1,12 +1,18 @@
-"""What a command found, in one sentence: where the time went, and what the change of mode did to it."""
+"""What a command found, in sentences: where the time went, what the change of mode did to it, and what was asked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from stats import savings
 from stats.accounts import Level
+from stats.growth import Growth
+from stats.judging import Judgement
 from stats.text import number
+
+STEADY = 0.1
+"""Half the width of an interval around no change from which it tells that there is none worth speaking of."""
 
 WHERE = {
     "cpu": "computing",
@@ -32,6 +38,58 @@ def changed(label: str, comparison: Mapping[str, Any]) -> str:
     calls, speedup = comparison["call_reduction"], comparison["speedup"]
     said = [_calls(calls["value"]), _times(speedup)]
     return f"{label} {' and '.join(part for part in said if part)}"
+
+
+def parted(names: tuple[str, str], comparison: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what brought the difference about, in parts that add up, and what else was changed with it."""
+    a, b = names
+    yield from savings.lines(comparison["speedup"].get("saved"), comparison["call_reduction"], a, b)
+    for note in comparison["notes"]:
+        if note.startswith("A and B differ in optimization."):
+            yield note.replace("A and B", f"{a} and {b}", 1)
+
+
+def drifts(label: str, found: Growth) -> str:
+    """Say whether the cycles of some runs became slower as these went on."""
+    clock = f"by its CPU time ({found.busy}), " if found.busy else ""
+    if found.value is None:
+        return f"whether {label} drifts cannot be told: {found.reason}"
+    if found.low is None or found.high is None:
+        return f"whether {label} drifts cannot be told of one run"
+    low, high = _signed(found.low), _signed(found.high)
+    change = (
+        f"{clock}a cycle's time changes by {_signed(found.value)} over a condition (95 %: {low} to {high})"
+    )
+    if found.low > 0 or found.high < 0:
+        return f"{label} {'slows' if found.low > 0 else 'quickens'} as it goes on: {change}"
+    if max(-found.low, found.high) > STEADY:
+        return f"whether {label} drifts cannot be told from so little: {change}"
+    return f"{label} does not drift as far as can be told: {change}"
+
+
+def judged(label: str, judgement: Judgement) -> str:
+    """Say which hypotheses hold, by verdict."""
+    names: dict[str, list[str]] = {}
+    for entry in judgement.verdicts:
+        names.setdefault(entry.finding.verdict, []).append(entry.hypothesis)
+    return (
+        f"of {label}: {'; '.join(f'{verdict} {chr(44).join(of)}' for verdict, of in sorted(names.items()))}"
+    )
+
+
+def takes(label: str, seconds: Sequence[float]) -> str:
+    """Say how long a run takes."""
+    return f"a run of {label} takes {number(sum(seconds) / len(seconds), 3)} s"
+
+
+def works(recorded: int, whole: int) -> str:
+    """Say how many of the recorded runs came to their end."""
+    does = "it does" if whole == recorded else "it does not"
+    return f"{does}: {whole} of {recorded} runs are recorded to their end, kept and judged"
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share + 0.0:+.1f} %"
 
 
 def together(name: str, entries: Sequence[Mapping[str, Any]]) -> str:

@@ -46,10 +46,11 @@ class Contrast:
 class Trunk:
     """Everything that declares one run, or the runs of a phase.
 
-    ``question``, ``scaling``, ``scaled`` and ``expected`` describe the experiment and change nothing that is
-    measured: what it asks, how it departs from its source, the overrides of a size that ends in minutes,
-    and the verdict that its authors expect of each hypothesis.  ``blocking_interval_s`` is what a
-    sample that blocks as the study's did waits; ``optimization.cpu_interval_s`` holds the outcome.
+    ``question``, ``decides``, ``scaling``, ``scaled`` and ``expected`` describe the experiment and change nothing that
+    is measured: what it asks, which findings answer that (``conf.validate.FINDINGS``), how it departs from its
+    source, the overrides of a size that ends in minutes, and the verdict that its authors expect of each
+    hypothesis.  ``blocking_interval_s`` is what a sample that blocks as the study's did waits;
+    ``optimization.cpu_interval_s`` holds the outcome.
 
     A phase of the study is an experiment with ``parts``, each the overrides of a run that keeps its own
     experiment's name, or with ``where``, which selects recorded runs and starts none.  ``comparisons`` are made of
@@ -58,6 +59,7 @@ class Trunk:
 
     name: str | None = None
     question: str | None = None
+    decides: list[str] = field(default_factory=list)
     scaling: str | None = None
     scaled: list[str] = field(default_factory=list)
     expected: dict[str, str] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TextIO
 
 from conf import answer, hints
@@ -10,6 +10,8 @@ from conf.groups import Group, Row, grouped, notes, pairs, repeated
 from conf.jobs import Job, thresholds
 from stats import compare, judge, synergy
 from stats.accounts import Level
+from stats.growth import growth
+from stats.judging import Judgement
 from stats.report import comparison_table, synergy_table, verdict_table
 from stats.text import grid, number
 from store.catalog import Catalog
@@ -95,7 +97,8 @@ def write(
         return
     twice = repeated(groups, catalog.runs().to_pylist())
     out.write(_titled("Where the time went", _times(catalog, groups, twice)))
-    levels = _verdicts(out, catalog, groups)
+    judged = _verdicts(out, catalog, groups)
+    levels = {label: judgement.level for label, judgement in judged.items()}
     found = [] if contrasts else _comparisons(out, catalog, groups, levels)
     together = _synergies(out, catalog, groups)
     for title, text in contrasts:
@@ -107,8 +110,22 @@ def write(
         return
     spent = [answer.spent(group.label, levels[group.label]) for group in groups[:DETAILED]]
     questions = dict.fromkeys(group.job.config["question"] for group in groups)
-    said = [*(found or spent), *together]
+    decided = [line for group in groups[:DETAILED] for line in _decided(catalog, group, judged[group.label])]
+    said = [*dict.fromkeys(decided), *(found or spent), *together]
     section(out, "Answer", "\n".join([*filter(None, questions), *(f"{line}." for line in said)]))
+
+
+def _decided(catalog: Catalog, group: Group, judgement: Judgement) -> Iterator[str]:
+    """Yield what the experiment declares to decide its question."""
+    asked = group.job.config["decides"]
+    if "time" in asked:
+        yield answer.takes(group.label, [row["wall_s"] or 0.0 for row in group.rows if row["n_cycles"]])
+    if "drift" in asked:
+        yield answer.drifts(group.label, growth(catalog, group.run_ids))
+    if "verdicts" in asked:
+        yield answer.judged(group.label, judgement)
+    if "runs" in asked:
+        yield answer.works(len(group.rows), len(group.whole))
 
 
 def section(out: TextIO, title: str, text: str) -> None:
@@ -144,19 +161,19 @@ def _shown(name: str, value: float | None) -> str:
     return f"{round(value, 1) + 0.0:.1f}" if name.endswith("%") else number(value, 3)
 
 
-def _verdicts(out: TextIO, catalog: Catalog, groups: Sequence[Group]) -> dict[str, Level]:
-    """Write the verdicts on each configuration; return where each spent its time."""
-    levels = {}
+def _verdicts(out: TextIO, catalog: Catalog, groups: Sequence[Group]) -> dict[str, Judgement]:
+    """Write the verdicts on each configuration, and return them."""
+    judged = {}
     for at, group in enumerate(groups):
         judgement = judge(catalog, runs=group.run_ids, thresholds=thresholds(group.job))
-        levels[group.label] = judgement.level
+        judged[group.label] = judgement
         if at < DETAILED:
             expected = f"\n{EXPECTED}" if at == 0 and group.job.config["expected"] else ""
             section(out, f"{group.label}: verdicts", verdict_table(judgement) + expected)
     if len(groups) > DETAILED:
         left = ", ".join(group.label for group in groups[DETAILED:])
         section(out, f"Verdicts on {len(groups) - DETAILED} more", f"{left}: the commands below show them")
-    return levels
+    return judged
 
 
 def _comparisons(
@@ -169,8 +186,9 @@ def _comparisons(
         found = compare(catalog, a=one, b=other, runs=[*a.whole, *b.whole])
         section(out, f"{a.name}: {a.mode} (A) against {b.mode} (B)", comparison_table(found, without=UNASKED))
         before = ", ".join([*a.variant, str(a.mode)])
-        change = answer.changed(str(b.mode), found.to_json())
-        said.append(f"{answer.spent(before, levels[a.label])}; {change}")
+        document = found.to_json()
+        said.append(f"{answer.spent(before, levels[a.label])}; {answer.changed(str(b.mode), document)}")
+        said += answer.parted((str(a.mode), str(b.mode)), document)
     return said
 
 

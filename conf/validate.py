@@ -14,6 +14,9 @@ from stats.hypotheses import VERDICTS, thresholds
 
 KEYS = (*TRUNK_KEYS, *(f"store.{field.name}" for field in fields(Store)))
 
+FINDINGS = ("time", "drift", "verdicts", "runs")
+"""What may answer an experiment's question; where the time went, comparison and synergy are said anyway."""
+
 ALL = "all"
 """The one condition of an experiment without factors."""
 
@@ -70,6 +73,11 @@ def _check_values(config: Mapping[str, Any]) -> None:
         )
     if not config["store"]["root"]:
         raise ConfigurationError("store.root is empty; give a directory")
+    for finding in config["decides"]:
+        if finding not in FINDINGS:
+            raise ConfigurationError(
+                f"decides names {finding}, which is no finding of a command; give some of {', '.join(FINDINGS)}"
+            )
     for name, verdict in config["expected"].items():
         if name not in config["hypothesis"] or verdict not in VERDICTS:
             raise ConfigurationError(

@@ -13,7 +13,7 @@ from typing import Any
 # What says which run it is, where it goes or how it is shown does not change what is measured.
 NOT_CONFIGURATION = frozenset(
     {"name", "seed", "replicate", "store", "progress", "confirm", "resume", "hypothesis", "hydra"}
-    | {"question", "scaling", "scaled", "expected", "blocking_interval_s"}
+    | {"question", "decides", "scaling", "scaled", "expected", "blocking_interval_s"}
     | {"where", "parts", "comparisons"}
 )
 

@@ -11,6 +11,8 @@ from stats.totals import Totals
 
 Rows = Sequence[Mapping[str, Any]]
 
+SHOWN = 5e-4
+"""Share of the difference from which a part of it is named: three digits show no less."""
 COMPLETE = 0.02
 """Share of the cycles' time that the accounts may miss and still be said to add up."""
 
@@ -52,16 +54,18 @@ def saved(totals: Totals, a: Rows, b: Rows) -> dict[str, Any] | None:
     }
 
 
-def lines(found: Mapping[str, Any] | None, calls: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the parts in words; ``calls`` is the document of ``call_reduction``."""
+def lines(
+    found: Mapping[str, Any] | None, calls: Mapping[str, Any], a: str = "A", b: str = "B"
+) -> Iterator[str]:
+    """Yield the parts in words; ``calls`` is the document of ``call_reduction``, ``a`` and ``b`` call the sides."""
     if found is None:
         return
-    parts = [*_in_calls(found, calls), _part(found["rest_of_cycles_s"], _rest(found))]
-    parts.append(_part(found["outside_cycles_s"], "outside of them"))
-    yield f"a run of B takes {_amount(found['run_s'])} than one of A: {', '.join(parts)}"
+    parts = {**dict(_in_calls(found, calls)), _rest(found): found["rest_of_cycles_s"]}
+    parts["outside of them"] = found["outside_cycles_s"]
+    yield f"a run of {b} takes {_amount(found['run_s'])} than one of {a}: {_listed(parts, found)}"
     if found["accounts"]:
-        split = [_part(y, CONTAINERS[name]) for name, y in found["accounts"].items()]
-        yield f"the same of the cycles by account: {', '.join(split)}"
+        split = {CONTAINERS[name]: y for name, y in found["accounts"].items()}
+        yield f"the same of the cycles by account: {_listed(split, found)}"
 
 
 def _calls(totals: Totals, a: Rows, b: Rows) -> dict[str, float | None]:
@@ -109,27 +113,29 @@ def _seconds(rows: Rows, account: str) -> float:
     return sum(row[account] or 0 for row in rows) / len(rows) / 1e9
 
 
-def _in_calls(found: Mapping[str, Any], calls: Mapping[str, Any]) -> Iterator[str]:
+def _in_calls(found: Mapping[str, Any], calls: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     if found["fewer_calls_s"] is None:
         return
     n_a, n_b = calls["calls_a"], calls["calls_b"]
     how = "fewer" if n_b < n_a else "more"
-    if n_a != n_b:
-        yield _part(found["fewer_calls_s"], f"by {how} sampling calls ({number(n_a)} to {number(n_b)})")
+    yield f"by {how} sampling calls ({number(n_a)} to {number(n_b)})", found["fewer_calls_s"]
     price_a, price_b = found["call_a_s"], found["call_b_s"]
     if price_a and price_b:
         how = "cheaper" if price_b < price_a else "dearer"
         each = f"{number(1e3 * price_a, 3)} to {number(1e3 * price_b, 3)} ms each"
-        yield _part(found["cheaper_calls_s"], f"by {how} ones ({each})")
+        yield f"by {how} ones ({each})", found["cheaper_calls_s"]
 
 
 def _rest(found: Mapping[str, Any]) -> str:
     return "in the cycles" if found["fewer_calls_s"] is None else "in the rest of the cycles"
 
 
-def _part(seconds: float, where: str) -> str:
-    return f"{_amount(seconds)} {where}"
+def _listed(parts: Mapping[str, float], found: Mapping[str, Any]) -> str:
+    least = SHOWN * abs(found["run_s"])
+    return ", ".join(
+        f"{_amount(seconds)} {where}" for where, seconds in parts.items() if abs(seconds) > least
+    )
 
 
 def _amount(seconds: float) -> str:
-    return f"{number(abs(seconds), 3)} s {'less' if seconds >= 0 else 'more'}"
+    return f"{number(float(f'{abs(seconds):.3g}'))} s {'less' if seconds >= 0 else 'more'}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import shlex
 import shutil
@@ -41,6 +42,8 @@ def made(make_run, root, job, cycle_ns, **columns):
     cycles = {name: [value] * 5 for name, value in accounts.items()}
     wall_s = 0.5 + 5 * cycle_ns / 1e9
     kept = {**job.identity._asdict(), "optimization": mode, "concurrent_runs": 0, "wall_s": wall_s, **columns}
+    chosen = {key: job.config["optimization"][key] for key in ("name", "cpu_interval_s", "persist")}
+    kept["config"] = json.dumps({"optimization": chosen})
     return make_run(root, cycles=cycles, **kept)
 
 
@@ -74,10 +77,17 @@ def test_the_answer_comes_last_and_the_time_of_a_run_beside_that_of_its_cycles(t
     assert "demo: unoptimized (A) against cached (B)" in text
     assert "excess_reduction" not in text  # no configuration declares an expected duration
     assert text.index("demo, cached: verdicts") < text.index("demo, unoptimized: verdicts")
-    question, said = text.rsplit("------\n", 1)[1].splitlines()
+    question, said, parts, *_ = text.rsplit("------\n", 1)[1].splitlines()
     assert question == "Does sampling once a cycle, instead of at every visit, take the waiting out of C256?"
     assert said.startswith("unoptimized spent 90 % of its cycles' time asleep or blocked (wall = 10 % cpu")
     assert "cached takes 97.5 % fewer sampling calls and its runs are 20.8 times faster (95 %: " in said
+    assert parts.startswith(
+        "a run of cached takes 10 s less than one of unoptimized: 4.88 s less by fewer sampling"
+    )
+    assert "0.122 s less by cheaper ones (25 to 0.55 ms each), 5 s less in the rest of the cycles" in parts
+    assert text.rstrip().endswith(
+        "optimization.persist (sqlite against none): that is what is compared, all of it together."
+    )
     assert text.count("expected is what the study foresaw at full size") == 1
     table = text.split("Where the time went")[1].split("cpu + run queue")[0]
     assert re.search(r"\b10\.5 +10 +200\b", table)  # s a run, s in cycles, calls a run
@@ -163,6 +173,50 @@ def test_without_an_unoptimized_mode_the_slower_one_is_a(make_run, tmp_path):
 def test_a_change_is_said_in_a_sentence(speedup, said):
     found = dict(zip(("value", "low", "high"), speedup, strict=True))
     assert answer.changed("b", {"speedup": found, "call_reduction": {"value": None}}) == f"b {said}"
+
+
+def growing(make_run, root, job, rise, **columns):
+    """Publish a run of ``job``, of 200 cycles, the last of which takes longer than the first by ``rise``."""
+    wall = [int(10**7 * (1 + rise * k / 200 + 0.01 * (k * k % 7 - 3))) for k in range(200)]
+    kept = {**job.identity._asdict(), "optimization": "cached", "concurrent_runs": 0, "wall_s": 2.0}
+    conditions = [{"condition": "OFF", "position": 0, "mechanisms": {}, "condition_cycles": 200}]
+    cycles = {"wall_ns": wall, "cpu_ns": wall, "offcpu_ns": [0] * 200, "condition": ["OFF"] * 200}
+    return make_run(root, cycles={**cycles, **columns}, conditions=conditions, **kept)
+
+
+@pytest.mark.parametrize(
+    ("rise", "queue_ns", "said"),
+    [
+        (1.0, 0, "c257, cached slows as it goes on: a cycle's time changes by +6"),
+        (0.0, 0, "c257, cached does not drift as far as can be told: a cycle's time changes by "),
+        (1.0, 10**7, "slows as it goes on: by its CPU time (waiting for a CPU is "),
+    ],
+    ids=["slows", "steady", "busy"],
+)
+def test_a_question_of_drift_is_answered(make_run, tmp_path, rise, queue_ns, said):
+    (job,) = swept = jobs("experiment=c257", "conditions=[OFF-OFF]", "cycles=200")
+    ids = [growing(make_run, tmp_path, job, rise, runq_ns=[queue_ns] * 200)]
+    assert said in written(tmp_path, ids, swept).rsplit("Answer\n", 1)[1]
+
+
+def test_drift_that_runs_are_too_short_to_show_is_not_guessed(make_run, tmp_path):
+    (job,) = swept = jobs("experiment=c255", "conditions=[OFF-OFF]", "cycles=5")
+    text = written(tmp_path, [made(make_run, tmp_path, job, 10**6)], swept).rsplit("Answer\n", 1)[1]
+    assert "a run of c255, unoptimized takes 0.505 s." in text
+    assert "whether c255, unoptimized drifts cannot be told: 5 points make 1 of the 3 stretches" in text
+
+
+def test_verdicts_and_whole_runs_answer_where_they_are_asked_for(make_run, tmp_path):
+    for name, said in (
+        ("phase2", "of phase2, unoptimized: INCONCLUSIVE h5; UNTESTABLE h1,h2,h3,h4."),
+        ("smoke", "it does not: 1 of 2 runs are recorded to their end, kept and judged."),
+    ):
+        swept = jobs(f"experiment={name}", "conditions=[OFF-OFF]", "cycles=5", "replicate=0,1", "-m")
+        ids = [
+            made(make_run, tmp_path, job, 10**6, status=status)
+            for job, status in zip(swept, ("completed", "failed"), strict=True)
+        ]
+        assert said in written(tmp_path, ids, swept).rsplit("Answer\n", 1)[1]
 
 
 @pytest.mark.parametrize(
