@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate, pairwise
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from store.reduced.moments import Floats
 
 if TYPE_CHECKING:
     from store.catalog import Catalog
 
-MORE = ("rss_bytes", "sampling_ns", "sampling_calls")
+SIGNALS = {"h2": ("rss_bytes",), "h3": ("sampling_ns", "sampling_calls"), "h5": ("net_ns",)}
+"""What the notes on each hypothesis read."""
 
 CONDITIONS = """
 -- one row per condition of the selected runs, in the order in which they ran
@@ -17,29 +22,38 @@ select run_id, condition, condition_cycles from conditions order by run_id, posi
 """
 
 
-class Batch(NamedTuple):
-    """A stretch of a run's cycles from its digest: their mean number, the signal's mean and median, how many."""
+class Batches(NamedTuple):
+    """Stretches of a run's cycles from its digest: their mean number, the signal's mean and median, how many."""
 
-    x: float
-    mean: float
-    median: float
-    n: int = 1
+    x: Floats
+    mean: Floats
+    median: Floats
+    n: Floats
+
+    def only(self, kept: Any) -> Batches:
+        """Return some of them, as numpy would choose."""
+        return Batches(*(values[kept] for values in self))
 
 
-Parts: TypeAlias = Mapping[str, Sequence[Batch]]
-"""Condition → its batches; of a run without any, '' → all."""
+Parts: TypeAlias = Mapping[str, Batches]
+"""Condition → its batches; of a run of one condition, '' → all."""
 Signals: TypeAlias = Mapping[str, Parts]
 """Signal → its batches by condition."""
 
 
-def read(catalog: Catalog, ids: Sequence[str]) -> dict[str, Signals]:
-    """Read what each run's digest holds of its cycle time, and of more signals where it has several conditions."""
+def read(catalog: Catalog, decided: Mapping[str, Sequence[str]]) -> dict[str, Signals]:
+    """Read the digests of runs for the hypotheses that were ``decided`` on them.
+
+    Of a run that has one condition only cycle time is read: nothing else is asked of it.
+    """
+    ids = sorted({run_id for runs in decided.values() for run_id in runs})
     spans = _spans(catalog, ids) if ids else {}
-    several = [run_id for run_id in ids if len(spans.get(run_id, ())) > 1]
-    found: dict[str, dict[str, Parts]] = {run_id: {} for run_id in ids}
-    for signal, wanted in (("net_ns", ids), *((name, several) for name in MORE)):
-        for run_id, batches in _batches(catalog, wanted, signal).items():
-            found[run_id][signal] = _parted(batches, spans.get(run_id, {}))
+    found: dict[str, dict[str, Parts]] = {}
+    for hypothesis, signals in SIGNALS.items():
+        wanted = [run_id for run_id in decided[hypothesis] if hypothesis == "h5" or run_id in spans]
+        for signal in signals if wanted else ():
+            for run_id, batches in _batches(catalog, wanted, signal).items():
+                found.setdefault(run_id, {})[signal] = _parted(batches, spans.get(run_id, {}))
     return {**found}
 
 
@@ -60,34 +74,24 @@ def _spans(catalog: Catalog, ids: Sequence[str]) -> dict[str, dict[str, tuple[in
     return found
 
 
-def _batches(catalog: Catalog, ids: Sequence[str], signal: str) -> dict[str, list[Batch]]:
-    rows = catalog.digest(ids, part="batch", signal=signal) if ids else None
-    if rows is None:
-        return {}
-    rows = rows.select(["run_id", "place", "x_mean", "y_mean", "y_median", "n"]).sort_by("place")
-    found: dict[str, list[Batch]] = {}
-    columns = (rows[name].to_pylist() for name in ("run_id", "x_mean", "y_mean", "y_median", "n"))
-    for run_id, *values in zip(*columns, strict=True):
-        found.setdefault(run_id, []).append(Batch(*values))
-    return found
-
-
-def _parted(batches: Sequence[Batch], spans: Mapping[str, tuple[int, int]]) -> Parts:
-    """Return the batches that lie in each condition; one that may reach into two is in none."""
-    if not spans:
-        return {"": batches}
+def _batches(catalog: Catalog, ids: Sequence[str], signal: str) -> dict[str, Batches]:
+    rows = catalog.digest(ids, part="batch", signal=signal)
+    rows = rows.sort_by([("run_id", "ascending"), ("place", "ascending")])
+    runs = rows["run_id"].combine_chunks().dictionary_encode()
+    starts = np.unique(runs.indices.to_numpy(), return_index=True)[1].tolist()
+    read = Batches(*(rows[name].to_numpy().astype(float) for name in ("x_mean", "y_mean", "y_median", "n")))
+    ends = [*starts[1:], rows.num_rows]
     return {
-        name: [
-            b
-            for b, w in zip(batches, _widths([batch.x for batch in batches]), strict=True)
-            if first <= b.x - w / 2 + 0.5 and b.x + w / 2 <= end
-        ]
-        for name, (first, end) in spans.items()
+        run_id: read.only(slice(start, end))
+        for run_id, start, end in zip(runs.dictionary.to_pylist(), starts, ends, strict=True)
     }
 
 
-def _widths(x: Sequence[float]) -> Iterator[float]:
-    """Yield how much of x each of some batches spans, at the most."""
-    gaps = [b - a for a, b in pairwise(x)] or [0.0]
-    for k in range(len(x)):
-        yield max(gaps[max(0, k - 1) : k + 1] or gaps[-1:])
+def _parted(batches: Batches, spans: Mapping[str, tuple[int, int]]) -> Parts:
+    """Return the batches that lie in each condition; one that may reach into two is in none."""
+    if not spans:
+        return {"": batches}
+    gaps = np.diff(batches.x)
+    half = np.maximum(np.append(gaps, 0.0), np.insert(gaps, 0, 0.0)) / 2
+    low, high = batches.x - half, batches.x + half
+    return {name: batches.only((low >= first - 0.5) & (high <= end)) for name, (first, end) in spans.items()}

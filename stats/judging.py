@@ -229,9 +229,17 @@ def _gather(
         totals=totals,
         observers=catalog.observers([run_id for run_id, row in totals.items() if row["probe"]]),
         asides=observed,
-        batches=batches.read(catalog, ids),
+        batches=batches.read(catalog, _decided(findings)),
         sanity=sanity.survey(catalog, ids),
     )
+
+
+def _decided(findings: Mapping[str, Mapping[str, Finding]]) -> dict[str, list[str]]:
+    """Return, by hypothesis, the runs on which there is a verdict."""
+    clear = ("VALIDATED", "REFUTED")
+    return {
+        name: [run for run, found in by.items() if found.verdict in clear] for name, by in findings.items()
+    }
 
 
 def _level(evidence: _Evidence, records: Sequence[Record]) -> Level:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from statistics import fmean, median
 from typing import TypeAlias
 
 import numpy as np
 
-from stats.batches import Batch, Parts, Signals
+from stats.batches import Batches, Parts, Signals
 from stats.hypotheses.finding import Finding
 from stats.kernels import linear, quadratic
 from stats.kernels.linear import Line
@@ -36,12 +36,12 @@ Limits: TypeAlias = Mapping[str, Mapping[str, float]]
 Findings: TypeAlias = Mapping[str, Mapping[str, Finding]]
 
 
-def rise(batches: Sequence[Batch], conditions: int = 1) -> float | None:
+def rise(batches: Batches, conditions: int = 1) -> float | None:
     """Return by what share of its mean cycle time rises over a condition; None where it does not do so clearly.
 
     Parameters
     ----------
-    batches : sequence of Batch
+    batches : Batches
         Those that lie in the condition.
     conditions : int
         How many conditions of the run are looked at.
@@ -60,16 +60,18 @@ def rise(batches: Sequence[Batch], conditions: int = 1) -> float | None:
     time is a random walk that ends 10 % to 100 % away from where it began.  A line explains half of the medians of
     every second random walk, and .9 of every fourteenth's.
     """
-    if len(batches) < FEWEST:
+    if len(batches.x) < FEWEST:
         return None
-    count = min(STRETCHES, len(batches))
-    edges = [round(k * len(batches) / count) for k in range(count + 1)]
-    stretches = [batches[a:b] for a, b in pairwise(edges)]
-    line = _line([fmean(b.x for b in s) for s in stretches], [median(b.median for b in s) for s in stretches])
-    if isinstance(line, Unfit) or line.slope <= 0 or line.r2 <= 1 - UNEXPLAINED / conditions**SHARED:
+    count = min(STRETCHES, len(batches.x))
+    edges = [round(k * len(batches.x) / count) for k in range(count + 1)]
+    x, y = (values.tolist() for values in (batches.x, batches.median))
+    middles = np.array([fmean(x[a:b]) for a, b in pairwise(edges)])
+    medians = np.array([median(y[a:b]) for a, b in pairwise(edges)])
+    dx, dy = middles - middles.mean(), medians - medians.mean()
+    sxy, floor, level = float(dx @ dy), 1 - UNEXPLAINED / conditions**SHARED, float(medians.mean())
+    if min(sxy, level) <= 0 or sxy * sxy <= floor * float((dx @ dx) * (dy @ dy)):
         return None
-    level = fmean(median(b.median for b in s) for s in stretches)
-    share = line.slope * (batches[-1].x - batches[0].x) / level if level > 0 else 0.0
+    share = sxy / float(dx @ dx) * (x[-1] - x[0]) / level
     return share if share > RISE else None
 
 
@@ -98,7 +100,7 @@ def notes(
 
 def _rises(signals: Mapping[str, Signals], refuted: Sequence[str]) -> str:
     """Say where cycle time does rise, in half or more of the runs: one of many is as likely chance."""
-    parts = {run_id: TESTS["h5"].parts(signals[run_id]) for run_id in refuted}
+    parts = {run_id: TESTS["h5"].parts(signals.get(run_id, {})) for run_id in refuted}
     found = {
         run_id: {name: share for name, of in by.items() if (share := rise(of, len(by))) is not None}
         for run_id, by in parts.items()
@@ -133,7 +135,7 @@ def _pooled(
     test = TESTS[name]
     contradicting = {}
     for run_id in run_ids:
-        parts = test.parts(signals[run_id])
+        parts = test.parts(signals.get(run_id, {}))
         if len(parts) > 1 and _contradicts(findings[run_id].verdict, parts.values(), test, limits):
             contradicting[run_id] = parts
     if not contradicting:
@@ -147,9 +149,7 @@ def _pooled(
     )
 
 
-def _contradicts(
-    verdict: str, parts: Iterable[Sequence[Batch]], test: Test, limits: Mapping[str, float]
-) -> bool:
+def _contradicts(verdict: str, parts: Iterable[Batches], test: Test, limits: Mapping[str, float]) -> bool:
     if verdict == "VALIDATED":
         return not any(test.met(part, limits) for part in parts)
     return verdict == "REFUTED" and all(test.met(part, limits) for part in parts)
@@ -177,16 +177,14 @@ class Test:
     what: str
     unit: str
     parts: Callable[[Signals], Parts]
-    value: Callable[[Sequence[Batch]], float | None]
-    met: Callable[[Sequence[Batch], Mapping[str, float]], bool]
+    value: Callable[[Batches], float | None]
+    met: Callable[[Batches, Mapping[str, float]], bool]
 
 
 def _of(signal: str, scale: float) -> Callable[[Signals], Parts]:
     def parts(signals: Signals) -> Parts:
-        return {
-            name: [Batch(b.x, b.mean / scale, b.median / scale) for b in of]
-            for name, of in signals.get(signal, {}).items()
-        }
+        found = signals.get(signal, {}).items()
+        return {name: of._replace(mean=of.mean / scale, median=of.median / scale) for name, of in found}
 
     return parts
 
@@ -195,34 +193,35 @@ def _latencies(signals: Signals) -> Parts:
     """Return the mean latency of a sampling call [ms] over thousands of calls, as the probe reads it."""
     found = {}
     for name, times in signals.get("sampling_ns", {}).items():
-        counts = {batch.x: batch.mean for batch in signals.get("sampling_calls", {}).get(name, ())}
-        steps = [(batch, counts.get(batch.x, 0.0)) for batch in times]
-        calls = accumulate(count * batch.n / 1000 for batch, count in steps)
-        found[name] = [
-            Batch(x, batch.mean / count / 1e6, batch.median / count / 1e6)
-            for x, (batch, count) in zip(calls, steps, strict=True)
-            if count
-        ]
+        counts = signals.get("sampling_calls", {}).get(name)
+        if counts is not None and np.array_equal(counts.x, times.x):
+            calls = np.cumsum(counts.mean * counts.n / 1000)
+            called = counts.mean > 0
+            latency = times.mean[called] / counts.mean[called] / 1e6
+            found[name] = Batches(calls[called], latency, latency, times.n[called])
     return found
 
 
-def _slope(batches: Sequence[Batch]) -> float | None:
-    line = _line([b.x for b in batches], [b.mean for b in batches])
+def _line(batches: Batches) -> Line | Unfit:
+    return linear.fit(moments.line(batches.x, batches.mean))
+
+
+def _slope(batches: Batches) -> float | None:
+    line = _line(batches)
     return None if isinstance(line, Unfit) else line.slope
 
 
-def _steep(batches: Sequence[Batch], limits: Mapping[str, float]) -> bool:
-    line = _line([b.x for b in batches], [b.mean for b in batches])
+def _steep(batches: Batches, limits: Mapping[str, float]) -> bool:
+    line = _line(batches)
     return not isinstance(line, Unfit) and line.slope > limits["slope_min"] and line.r2 > limits["r2_min"]
 
 
-def _gain(batches: Sequence[Batch]) -> float | None:
-    x, y = (np.array(values) for values in ([b.x for b in batches], [b.mean for b in batches]))
-    fit = quadratic.fit(moments.parabola(x, y))
+def _gain(batches: Batches) -> float | None:
+    fit = quadratic.fit(moments.parabola(batches.x, batches.mean))
     return None if isinstance(fit, Unfit) else fit.delta_r2
 
 
-def _bent(batches: Sequence[Batch], limits: Mapping[str, float]) -> bool:
+def _bent(batches: Batches, limits: Mapping[str, float]) -> bool:
     return (_gain(batches) or 0.0) > limits["delta_r2_min"]
 
 
@@ -231,10 +230,6 @@ TESTS: Mapping[str, Test] = {
     "h3": Test(what="slope", unit="ms per 1,000 calls", parts=_latencies, value=_slope, met=_steep),
     "h5": Test(what="slope", unit="ms per cycle", parts=_of("net_ns", 1e6), value=_slope, met=_steep),
 }
-
-
-def _line(x: Sequence[float], y: Sequence[float]) -> Line | Unfit:
-    return linear.fit(moments.line(np.array(x), np.array(y)))
 
 
 def _span(values: Sequence[float], said: Callable[[float], str]) -> str:

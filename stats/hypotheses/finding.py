@@ -245,7 +245,9 @@ def _unmet(findings: Sequence[Finding]) -> list[str]:
     said = []
     for (what, side), of in bounds.items():
         ends = [min(of, key=lambda b: b.value).shown(), max(of, key=lambda b: b.value).shown()]
-        said.append(f"{what} {' to '.join(dict.fromkeys(ends))} is {side} in {len(of)} run{'s' * (len(of) > 1)}")
+        said.append(
+            f"{what} {' to '.join(dict.fromkeys(ends))} is {side} in {len(of)} run{'s' * (len(of) > 1)}"
+        )
     return said
 
 

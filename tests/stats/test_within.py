@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import re
 from itertools import pairwise
-from statistics import fmean, median
 
 import numpy as np
 import pytest
 
 from stats import judge
-from stats.batches import Batch
+from stats.batches import Batches
 from stats.within import rise
 from store.catalog import open_catalog
 
@@ -121,19 +120,17 @@ def batched(y):
     """Return the batches of each row, as a digest has them."""
     edges = np.unique(np.arange(min(150, y.shape[1])) * y.shape[1] // min(150, y.shape[1])).tolist()
     spans = list(pairwise([*edges, y.shape[1]]))
-    middle = [np.median(y[:, a:b], axis=1) for a, b in spans]
-    return [
-        [Batch((a + b - 1) / 2, 0.0, float(of[row])) for (a, b), of in zip(spans, middle, strict=True)]
-        for row in range(len(y))
-    ]
+    middle = np.array([(a + b - 1) / 2 for a, b in spans])
+    medians = np.array([np.median(y[:, a:b], axis=1) for a, b in spans]).T
+    return [Batches(middle, of, of, np.ones(len(of))) for of in medians]
 
 
 def false_rate(kind, n, conditions, runs=400):
     rng = np.random.default_rng(11)
     found = 0
     for batches in batched(noise(rng, n, runs, kind)):
-        edges = [round(k * len(batches) / conditions) for k in range(conditions + 1)]
-        found += any(rise(batches[a:b], conditions) is not None for a, b in pairwise(edges))
+        edges = [round(k * len(batches.x) / conditions) for k in range(conditions + 1)]
+        found += any(rise(batches.only(slice(a, b)), conditions) is not None for a, b in pairwise(edges))
     return found / runs
 
 
@@ -153,11 +150,14 @@ def test_no_noise_looks_like_a_rise_in_more_than_a_twentieth_of_the_runs(kind, n
     assert false_rate(kind, n, conditions, runs=1000) <= 0.05
 
 
+def straight(slope, level=1.0, n=40):
+    y = level + slope * np.arange(n)
+    return Batches(np.arange(float(n)), y, y, np.ones(n))
+
+
 def test_no_rise_is_said_of_too_few_stretches_or_too_little():
-    line = [Batch(float(i), 1.0, 1.0 + 0.1 * i) for i in range(40)]
-    assert rise(line) == pytest.approx(
-        3.9 / fmean(median(b.median for b in line[a : a + 3]) for a in range(0, 36, 3)), rel=0.1
-    )
-    assert rise(line[:7]) is None
-    assert rise([Batch(b.x, 1.0, 100 + b.median) for b in line]) is None
-    assert rise([Batch(b.x, 1.0, -b.median + 9) for b in line]) is None
+    assert rise(straight(0.1)) == pytest.approx(3.9 / 2.95, rel=0.01)
+    assert rise(straight(0.1, n=7)) is None
+    assert rise(straight(0.1, level=100)) is None
+    assert rise(straight(-0.1, level=9)) is None
+    assert rise(straight(0.0)) is None
