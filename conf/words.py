@@ -54,7 +54,9 @@ def refuse_no_leaf(overrides: Iterable[Override]) -> None:
 
 def in_shell(word: str) -> str:
     """Return a word as a shell takes it: between double quotes, where they change nothing in it."""
-    if shlex.quote(word) == word or set('"$`!') & set(word) or "\\\\" in word or word.endswith("\\"):
+    # No shell knows a variable of the name of a full stop, and JSON paths begin with $.
+    risky = set('"$`!') & set(word.replace("$.", "")) or "\\\\" in word or word.endswith("\\")
+    if shlex.quote(word) == word or risky:
         return shlex.quote(word)
     return f'"{word}"'
 

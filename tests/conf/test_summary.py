@@ -109,6 +109,33 @@ def test_the_commands_to_type_next_name_the_store_and_select_these_runs(demo, te
             assert catalog.select(where=[words[words.index("--where") + 1]]) == ids
 
 
+def configured(make_run, root, job):
+    """Publish a run of ``job`` with the configuration that it declares."""
+    kept = {**job.identity._asdict(), "wall_s": 1.0, "config": json.dumps(job.config)}
+    return make_run(root, cycles={"wall_ns": [10**6] * 5}, **kept)
+
+
+def test_the_comparison_of_a_sweep_selects_by_what_was_swept(make_run, tmp_path, monkeypatch):
+    tmp_path.joinpath("napping.py").write_text(
+        "class Nap:\n    def __init__(self, nap): ...\n    def step(self, cycle): ...\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    own = ("workload=callable", "workload.target=napping:Nap", "name=mine", "replicate=0,1")
+    swept = jobs("-m", *own, "+workload.options.nap=0,0.005,1e-06,null,'a b'")
+    root = tmp_path / "store"
+    ids = [configured(make_run, root, job) for job in swept]
+    lines = [line for line in written(root, ids, swept).splitlines() if line.startswith("python -m")]
+    assert lines[3] == "python -m stats timeline --where \"experiment='mine'\""
+    words = shlex.split(lines[2])
+    chosen = [words[at + 1] for at, word in enumerate(words) if word in ("--a", "--b")]
+    assert chosen[1] == "config->>'$.workload.options.nap' = '0.005'"
+    with open_catalog(root) as catalog:
+        of = {job.identity.config_id: [] for job in swept}
+        for job, run_id in zip(swept, ids, strict=True):
+            of[job.identity.config_id].append(run_id)
+        assert [catalog.select(where=[one]) for one in chosen] == [sorted(each) for each in of.values()][:4]
+
+
 def test_the_default_store_is_not_named():
     (job, *_) = jobs("experiment=smoke")
     assert hints.in_store(job) == ""
