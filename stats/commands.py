@@ -118,7 +118,7 @@ def _selected(catalog: Catalog, arguments: argparse.Namespace) -> dict[str, Any]
     Raises
     ------
     ValueError
-        If no run satisfies it; a script's own question may have an empty answer, a person's is a mistake.
+        If no run satisfies it, or the store is empty.
     """
     asked = {**asdict(Selection.of(arguments)), "across": arguments.across}
     where = asked.pop("where")

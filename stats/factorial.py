@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Unpack
 
 from stats.cells import CELL, Outcomes, Weights, beyond, cell, contrasts, interval, names, value
 from stats.comparable import alike, pooled
-from stats.selecting import Choice, Options, Selected, pick
+from stats.selecting import Choice, Options, Selected, chosen, pick
 from stats.text import title
 from store.catalog import Catalog
 from store.checks import sanity
@@ -108,13 +108,14 @@ def synergy(
     Raises
     ------
     ValueError
-        If the outcome is no numeric column of ``conditions``, or the selection is not valid.
+        If the outcome is no numeric column of ``conditions``, or the selection is not valid or empty.
     """
     if outcome not in NUMERIC:
         raise ValueError(
             f"outcome {outcome!r} is no numeric column of conditions; choose {', '.join(NUMERIC)}"
         )
     choice = Choice(**options)
+    chosen(catalog, where, choice)
     selection, notes = pick(catalog, where, choice, "the selection")
     notes = [*alike(catalog, selection.runs, across=choice.across), *notes]
     entries: list[Entry] = []

@@ -14,7 +14,7 @@ from stats.hypotheses import PROTOCOL, criterion, known
 from stats.hypotheses import thresholds as bind
 from stats.hypotheses.finding import Aside, Criterion, Finding, Row, combine, explained
 from stats.remarks import Record
-from stats.selecting import Choice, Options, predicates
+from stats.selecting import Choice, Options, chosen, predicates
 from store.checks import sanity
 
 if TYPE_CHECKING:
@@ -138,12 +138,12 @@ def judge(
     Raises
     ------
     ValueError
-        If profile, variant, ``by``, a threshold of that variant or the selection is unknown or out of range;
-        ``NotComparable`` if the runs are unlike.
+        If profile, variant, ``by``, a threshold of that variant or the selection is unknown or out of range, or no
+        run is selected of a store that has some; ``NotComparable`` if the runs are unlike.
     """
     criteria, limits = _criteria(profile, variant, by), _limits(variant, thresholds or {})
     choice = Choice(**options)
-    ids = choice.ids(catalog, where)
+    ids = chosen(catalog, where, choice)
     unlike = [] if by else [*alike(catalog, ids, across=choice.across), *pooled(catalog, ids)]
     evidence = _gather(catalog, ids, criteria, limits)
     units = [evidence.records] if by is None else [[record] for record in evidence.records]

@@ -62,6 +62,21 @@ def predicates(where: str | Sequence[str]) -> tuple[str, ...]:
     return (where,) if isinstance(where, str) else tuple(where)
 
 
+def chosen(catalog: Catalog, where: str | Sequence[str], choice: Choice) -> list[str]:
+    """Return the ids of the chosen runs, oldest first; none of a store that is empty, if nothing was asked of it.
+
+    Raises
+    ------
+    ValueError
+        If no run satisfies what was asked: an answer about no run would pass for one.
+    """
+    ids, texts = choice.ids(catalog, where), predicates(where)
+    asked = texts or choice.runs or choice.tags
+    if not ids and (asked or catalog.runs().num_rows):
+        raise ValueError(nothing(catalog, [*texts, *(f"--tag {tag}" for tag in choice.tags)]))
+    return ids
+
+
 def pick(
     catalog: Catalog, where: str | Sequence[str], choice: Choice, name: str
 ) -> tuple[Selected, list[str]]:

@@ -18,7 +18,7 @@ from stats.kernels.rates import Estimate
 from stats.outline import H2_DELTA_R2
 from stats.phases import HOUR, Milestone, Phase
 from stats.progress import CLOCKS, Memory, Series
-from stats.selecting import Choice, Options, predicates
+from stats.selecting import Choice, Options, chosen, predicates
 from store.catalog import Catalog
 from store.checks import claims, sanity, study
 
@@ -150,7 +150,8 @@ def timeline(
     Raises
     ------
     ValueError
-        If the selection, the clock or a number is unknown or out of range.
+        If the selection, the clock or a number is unknown or out of range, or no run is selected of a store that
+        has some.
     """
     if clock is not None and clock not in CLOCKS:
         raise ValueError(f"clock={clock} is no clock; give one of {', '.join(CLOCKS)}")
@@ -162,7 +163,7 @@ def timeline(
         if value is not None and not 0 < value < math.inf:
             raise ValueError(f"{name}={value:g} is out of range; give seconds above 0")
     choice = Choice(**options)
-    ids = choice.ids(catalog, where)
+    ids = chosen(catalog, where, choice)
     mixed = alike(catalog, ids, across=choice.across)
     found = (
         progress.read(catalog, ids, clock=clock, until_s=until_s, unquoted=without_requoted) if ids else {}

@@ -174,7 +174,6 @@ def test_outcome_that_is_no_number_is_refused_with_the_list(factorial):
         (PAPER | {"OFF-OFF-OFF": 1.0}, {}, "mixes cells of 2 and of 3 factors"),
         ({"all": 1.0}, {}, "has the conditions all"),
         ({}, {}, "recorded no conditions"),
-        (PAPER, {"where": "experiment = 'nowhere'"}, "selects no run"),
         (PAPER, {"status": "interrupted"}, "no whole run, only 1 interrupted"),
     ],
     ids=[
@@ -184,7 +183,6 @@ def test_outcome_that_is_no_number_is_refused_with_the_list(factorial):
         "two designs",
         "no factors",
         "no conditions",
-        "empty",
         "parts only",
     ],
 )
@@ -192,6 +190,11 @@ def test_what_has_no_synergy_has_no_entry_and_a_reason(factorial, cells, options
     document = factorial(cells, **options)
     assert not document["synergy"]
     assert sentence in document["notes"][-1]
+
+
+def test_an_empty_selection_is_refused(factorial):
+    with pytest.raises(ValueError, match=r"\(experiment = 'nowhere'\) selects no run: .* holds 1 run"):
+        factorial(PAPER, where="experiment = 'nowhere'")
 
 
 def test_experiment_without_cells_is_noted_beside_one_that_has_them(tmp_path, make_run, factorial):

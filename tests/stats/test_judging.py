@@ -178,12 +178,19 @@ def test_long_runs_of_one_kind_have_no_notes_but_the_side_predictions(tmp_path, 
     assert [note.partition(":")[0] for note in judged(tmp_path).notes] == ["side prediction, h5"]
 
 
-def test_an_empty_selection_is_said(tmp_path, growing):
-    growing(0.02)
-    judgement = judged(tmp_path, where="experiment='none'")
+def test_an_empty_store_is_judged_and_an_empty_selection_refused(tmp_path, growing):
+    judgement = judged(tmp_path)
     assert judgement.notes == ("no run is selected",)
     assert (entry(judgement)["verdict"], entry(judgement)["expected"]) == ("UNTESTABLE", None)
-    assert judged(tmp_path, where="experiment='none'", by="run_id") == []
+    assert judged(tmp_path, by="run_id") == []
+    with pytest.raises(ValueError, match="record some with"):
+        judged(tmp_path, where="experiment='none'")
+    growing(0.02)
+    for by in (None, "run_id"):
+        with pytest.raises(
+            ValueError, match=r"\(experiment='none'\) selects no run: .* holds 1 run \(1 of x\)"
+        ):
+            judged(tmp_path, where="experiment='none'", by=by)
 
 
 @pytest.mark.parametrize(
