@@ -12,7 +12,7 @@ from typing import Any, Unpack
 
 from stats import accounts, elimination, gains, remarks
 from stats.comparable import alike, differences, pooled
-from stats.published import joint_verdict, predicted, with_prediction
+from stats.published import joint_verdict, predicted, studied, with_prediction
 from stats.quantity import Quantity
 from stats.savings import Rows as Spent
 from stats.selecting import Choice, Options, Selected, pick
@@ -86,8 +86,10 @@ def compare(
     expected = {"a": _positive("expected_a_s", expected_a_s), "b": _positive("expected_b_s", expected_b_s)}
     side_a, side_b, notes = _sides(catalog, a, b, Choice(**options))
     spent = [list(accounts.read(catalog, side.runs).values()) for side in (side_a, side_b)]
-    found = gains.found(catalog, side_a.runs, side_b.runs, expected, spent)
+    of_the_study = studied(catalog.runs([*side_a.runs, *side_b.runs]).to_pylist())
+    found = gains.found(catalog, side_a.runs, side_b.runs, expected, spent, of_the_study=of_the_study)
     eliminated = elimination.table(catalog, side_b.runs, found)
+    caveats = elimination.by_run_time(eliminated, found) if of_the_study else []
     return Comparison(
         a=side_a,
         b=side_b,
@@ -97,7 +99,7 @@ def compare(
         elimination=eliminated,
         notes=[
             *notes,
-            *elimination.by_run_time(eliminated, found),
+            *caveats,
             *_levels(*spent),
             *_cautions(catalog, side_a, side_b),
         ],

@@ -20,18 +20,19 @@ def found(
     b: Sequence[str],
     expected: Mapping[str, float | None],
     spent: Sequence[savings.Rows],
+    *,
+    of_the_study: bool = True,
 ) -> dict[str, Quantity]:
     """Return every quantity of the runs ``a`` before a change and ``b`` after it, by name.
 
-    ``spent`` are the rows of ``accounts.read`` of both.
+    ``spent`` are the rows of ``accounts.read`` of both; ``of_the_study`` is passed on.
     """
     both, params = (*a, *b), {"a": list(a)}
     totals = Totals(two_sample.groups(catalog.reduce(two_sample.SQL, TOTALS, params, runs=both)))
     spreads = catalog.reduce(levene.SQL, RUNTIMES, params, runs=both)
+    more = {"saved": savings.saved(totals, *spent), "of_the_study": of_the_study}
     return {
-        "speedup": quantity(
-            totals, "runtime", partial(_ratio, "runtime"), saved=savings.saved(totals, *spent)
-        ),
+        "speedup": quantity(totals, "runtime", partial(_ratio, "runtime"), **more),
         "t_test": quantity(totals, "runtime", _t_test),
         "effect_size": quantity(totals, "runtime", _effect_size),
         "levene": quantity(totals, "runtime", partial(_levene, spreads)),

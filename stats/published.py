@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stats.quantity import Quantity
@@ -38,6 +38,13 @@ def predicted(a: Sequence[Record], b: Sequence[Record]) -> Mapping[str, Mapping[
     """Return the prediction for each quantity where unoptimised runs of the study stand against optimised ones."""
     asked = all(_optimised(run) is False for run in a) and all(_optimised(run) for run in b)
     return PREDICTED if asked else {}
+
+
+def studied(runs: Iterable[Mapping[str, Any]]) -> bool:
+    """Tell whether the study's hypotheses and criteria are about any of these rows of ``runs``."""
+    return any(
+        run["workload"] == "nrm" or run["status"] == "imported" or run["experiment"] in STUDY for run in runs
+    )
 
 
 def joint_verdict(found: Mapping[str, Quantity]) -> dict[str, bool | None]:

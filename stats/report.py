@@ -46,7 +46,7 @@ def comparison_table(
 ) -> str:
     """Return the quantities, the elimination table, the joint verdict in its three forms and the notes as text.
 
-    Quantities ``without`` are left out where they have no value.
+    Quantities ``without`` are left out where they have no value, and what is the study's where no run is.
     """
     found = _document(comparison)
     a, b = (_selection(found[side]) for side in ("a", "b"))
@@ -55,6 +55,8 @@ def comparison_table(
         legend.rows(found, without),
         _lines(legend.lines(found, without), style),
     ]
+    if not found["speedup"].get("of_the_study", True):
+        return _text(found, style, parts, [])
     if found["elimination"]:
         observed, rows = legend.elimination(found["elimination"])
         parts += [rows, _lines([f"observed: {observed}", *legend.ELIMINATION], style)]

@@ -196,6 +196,16 @@ def test_what_a_run_takes_less_is_split_into_parts_that_add_up(comparison):
     assert "by account: 0.5 s less cpu, 6.9 s less off-CPU" in text
 
 
+def test_of_somebodys_own_code_the_text_says_nothing_of_the_studys_hypotheses(comparison):
+    calls = spending(790, 600, 20, 90), spending(50, 3, 1, 40)
+    for workload, said in (("callable", False), (None, False), ("nrm", True)):
+        each = [{**columns, "workload": workload} for columns in calls]
+        found = comparison([8.0, 8.2], [0.6, 0.6], each_a=each[0], each_b=each[1])
+        text = comparison_table(found)
+        assert [words in text for words in ("h5", "from 160 to 190", "elimination")] == [said] * 3
+        assert [row.hypothesis for row in found.elimination] == ["h1", "h2", "h3", "h4", "h5"]
+
+
 def test_what_was_not_recorded_throughout_is_not_split(comparison):
     assert comparison().quantities["speedup"].extra["saved"] is None  # of these, no cycles
     partly = spending(50, 3, 1, 40)

@@ -23,7 +23,7 @@ def catalog(tmp_path, make_run):
                 "population": range(8),
                 "condition": [cell for cell in CELLS for _ in range(2)],
             }
-            make_run(tmp_path, experiment=name, cycles=cycles)
+            make_run(tmp_path, experiment=name, cycles=cycles, workload="nrm")
     with open_catalog(tmp_path) as catalog:
         yield catalog
 
