@@ -93,7 +93,7 @@ def alike(catalog: Catalog, ids: Sequence[str], *, across: bool = False) -> list
 
 
 def pooled(catalog: Catalog, ids: Sequence[str], *, apart: Collection[str] = ()) -> list[str]:
-    """Say which runs of a selection repeat others, and which of one name are of different configurations.
+    """Say which runs of a selection are copies, or repeat others, and which of one name are configured differently.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def pooled(catalog: Catalog, ids: Sequence[str], *, apart: Collection[str] = ())
         Keys of the configuration that the judgement itself keeps apart.
     """
     rows = catalog.runs(ids).to_pylist() if ids else []
-    return [*_repeated(rows), *_configurations(rows, apart)]
+    return [*_copies(rows), *_repeated(rows), *_configurations(rows, apart)]
 
 
 def differences(catalog: Catalog, a: Sequence[str], b: Sequence[str], asked: Iterable[str] = ()) -> list[str]:
@@ -142,6 +142,33 @@ def _selected(key: str, predicates: Iterable[Sequence[str]]) -> bool:
 
 def _some(runs: Sequence[str]) -> str:
     return f"run {runs[0]}" if len(runs) == 1 else f"{len(runs)} runs, the first {runs[0]}"
+
+
+def _copies(rows: Sequence[Row]) -> Iterator[str]:
+    """Name recordings that are there twice: a run beside its own import, or a file under two names."""
+    held: dict[Any, list[str]] = {}
+    for row in rows:
+        for key in _recording(row):
+            held.setdefault(key, []).append(row["run_id"])
+    groups = dict.fromkeys(tuple(ids) for ids in held.values() if len(ids) > 1)
+    extra = len({run_id for ids in groups for run_id in ids[1:]})
+    if extra:
+        first, second = next(iter(groups))[:2]
+        are = "is a copy" if extra == 1 else "are copies"
+        yield (
+            f"{extra} of {len(rows)} runs {are} of another one (run {second} of {first}: the same recording, by its "
+            "file, or by start, cycles and wall time): no further evidence, but counted; leave it out with --where"
+        )
+
+
+def _recording(row: Row) -> Iterator[tuple[Any, ...]]:
+    """Yield what no two recordings share, where it is known."""
+    source = mapping(row["source"])
+    if source.get("sha256"):
+        yield ("file", source["sha256"], json.dumps(source.get("entry")))
+    moment = (row["started_at"], row["n_cycles"], row["wall_s"])
+    if None not in moment:
+        yield ("moment", *moment)
 
 
 def _repeated(rows: Sequence[Row]) -> list[str]:

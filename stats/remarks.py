@@ -31,9 +31,17 @@ STUDY = frozenset(
 
 SQL = """
 -- one row per selected run
-select run_id, experiment, optimization, status, coalesce(n_cycles, 0) as n_cycles, config
+select run_id, experiment, optimization, status, n_cycles, config
 from runs
 order by started_at, run_id
+"""
+
+RECORDED = """
+-- one row per run that has cycles: how many
+select run_id, count(*) as n_cycles
+from cycles
+where cycle >= 0 and coalesce(process, 0) = 0
+group by run_id
 """
 
 
@@ -50,10 +58,26 @@ class Record:
 
 
 def read(catalog: Catalog, ids: Sequence[str]) -> list[Record]:
-    """Read the records of the selected runs, oldest first."""
+    """Read the records of the selected runs, oldest first; where no cycles are stated those that are recorded count."""
     if not ids:
         return []
-    return [Record(**row | {"config": mapping(row["config"])}) for row in catalog.query(SQL, runs=ids)]
+    rows = list(catalog.query(SQL, runs=ids))
+    uncounted = [row["run_id"] for row in rows if row["n_cycles"] is None]
+    counted = (
+        {row["run_id"]: row["n_cycles"] for row in catalog.query(RECORDED, runs=uncounted)}
+        if uncounted
+        else {}
+    )
+    return [
+        Record(
+            **row
+            | {
+                "config": mapping(row["config"]),
+                "n_cycles": counted.get(row["run_id"], 0) if row["n_cycles"] is None else row["n_cycles"],
+            }
+        )
+        for row in rows
+    ]
 
 
 def expected(records: Sequence[Record], hypothesis: str) -> str | None:
@@ -79,7 +103,7 @@ def notes(records: Sequence[Record], limits: Mapping[str, Mapping[str, float]]) 
 
 
 def _short(records: Sequence[Record]) -> str:
-    short = [record.n_cycles for record in records if record.n_cycles < CALIBRATED_CYCLES]
+    short = [record.n_cycles for record in records if 0 < record.n_cycles < CALIBRATED_CYCLES]
     if not short:
         return ""
     return (

@@ -219,11 +219,19 @@ def _single(runs: Sequence[str], everything: Sequence[Row]) -> list[str]:
     else:
         who = _few([row["experiment"] for row in alone])
         of = f" in {len(alone)} of {len(sizes)} configurations"
+        if all(any(_alike(row, other) for other in own if other is not row) for row in alone):
+            done = _few([f"{row['n_cycles']} ({row['status']})" for row in alone])
+            of = f" by cycles done, {done}, beside runs of the same configuration"
     return [f"{who}: n = 1{of}: one run does not show how much runs differ"]
 
 
 def _configuration(row: Row) -> tuple[str, ...]:
     return tuple(str(row[name]) for name in ("experiment", "optimization", "config_id", "n_cycles"))
+
+
+def _alike(row: Row, other: Row) -> bool:
+    """Tell whether runs are known to be of one configuration, however many cycles each did."""
+    return row["config_id"] is not None and _configuration(row)[:-1] == _configuration(other)[:-1]
 
 
 def _above(part: float | None, whole: float | None, times: int = 1) -> bool:

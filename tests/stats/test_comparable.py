@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 
 import pytest
 
@@ -12,6 +13,7 @@ from store.catalog import open_catalog
 
 CELLS = ["OFF-OFF", "ON-OFF", "OFF-ON", "ON-ON"]
 CYCLES = {"wall_ns": [10**6 + k for k in range(8)], "population": range(8), "condition": CELLS * 2}
+SOURCE = '{{"file": "x.json", "sha256": "{}", "entry": {}}}'
 A, B = "optimization='unoptimized'", "optimization='cached'"
 MIXED = {
     "traced": ({"traced": True}, {"traced": False}, "traced: untraced (run {a}) against traced (run {b})"),
@@ -180,3 +182,32 @@ def test_cells_of_a_factorial_split_over_runs_are_no_pool_in_its_synergy(tmp_pat
         make_run(tmp_path, config_id=cell, config=text, cycles=cycles)
     with open_catalog(tmp_path) as catalog:
         assert not any("pools" in note for note in synergy(catalog).notes)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "copies"),
+    [
+        ({"wall_s": 1.5}, {"wall_s": 1.5, "status": "imported", "experiment": "again"}, 1),
+        ({"wall_s": 1.5}, {"wall_s": 1.25}, 0),
+        ({"wall_s": None}, {"wall_s": None}, 0),
+        *(
+            (
+                {"wall_s": 1.0, "source": SOURCE.format(0, 0)},
+                {"wall_s": 2.0, "source": SOURCE.format(a, b)},
+                found,
+            )
+            for a, b, found in ((0, 0, 1), (0, 1, 0), (1, 0, 0))
+        ),
+    ],
+    ids=["own import", "other time", "time unknown", "same file", "other entry", "other file"],
+)
+def test_the_same_recording_twice_is_named_a_copy(tmp_path, make_run, first, second, copies):
+    for columns in (first, second):
+        make_run(tmp_path, cycles=CYCLES, started_at=datetime(2026, 1, 2, tzinfo=UTC), **columns)
+    with open_catalog(tmp_path) as catalog:
+        for judgement in (judge, synergy):
+            notes = [note for note in judgement(catalog).notes if "of another one" in note]
+            assert len(notes) == copies
+            assert not copies or notes[0].startswith("1 of 2 runs is a copy of another one (run ")
+        apart = judge(catalog, by="run_id")
+        assert not any("copy" in note for one in apart for note in one.notes)

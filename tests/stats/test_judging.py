@@ -172,6 +172,18 @@ def test_what_limits_a_verdict_is_noted(tmp_path, growing, columns, note):
     assert any(note in each for each in judged(tmp_path).notes)
 
 
+def test_of_a_run_that_states_no_cycles_those_recorded_count(tmp_path, growing):
+    growing(0.02, n_cycles=None, status="running")
+    judgement = judged(tmp_path)
+    assert entry(judgement)["n_cycles"] == N
+    assert any(f"(the run is under 3,000 cycles, down to {N})" in note for note in judgement.notes)
+
+
+def test_of_a_run_in_no_known_cycle_nothing_is_said_about_their_number(tmp_path, make_run):
+    make_run(tmp_path, status="imported", n_cycles=None)
+    assert not any("3,000 cycles" in note for note in judged(tmp_path).notes)
+
+
 def test_long_runs_of_one_kind_have_no_notes_but_the_side_predictions(tmp_path, make_run):
     for _ in range(2):
         make_run(tmp_path, cycles={"wall_ns": [10**7 + i % 17 for i in range(3000)]})

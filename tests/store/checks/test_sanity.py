@@ -198,6 +198,14 @@ def test_single_runs_among_many_configurations_are_counted(tmp_path, make_run, s
     assert said(alone=True)[0].startswith("b, c: n = 1 in 2 of 3 configurations")
 
 
+def test_a_run_cut_short_is_told_from_one_of_another_configuration(tmp_path, make_run, said):
+    for n, status in ((300, "completed"), (300, "completed"), (41, "interrupted")):
+        make_run(tmp_path, experiment="a", config_id="a", n_cycles=n, status=status)
+    [note] = said(alone=True)
+    assert note.startswith("a: n = 1 by cycles done, 41 (interrupted), beside runs of the same configuration")
+    assert "configurations" not in note
+
+
 def test_a_rate_that_is_a_total_over_a_constant_is_named(tmp_path, make_run, said):
     excess = [0.01 * i * i + 1 for i in range(30)]
     births = [i % 7 for i in range(30)]
