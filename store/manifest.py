@@ -135,6 +135,13 @@ class Columned(Protocol):
         """Return names and DuckDB types of a table's columns; empty if there are none."""
 
 
+class Union(NamedTuple):
+    """The columns of a table over runs; one that has two types has the first here, and ``conflict`` names both runs."""
+
+    columns: pa.Schema
+    conflict: str | None = None
+
+
 def columns(manifests: Iterable[Columned], table: str) -> pa.Schema:
     """Return the union of a row table's columns over runs, the core ones and ``run_id`` first.
 
@@ -143,19 +150,28 @@ def columns(manifests: Iterable[Columned], table: str) -> pa.Schema:
     ValueError
         If one name has two types; both runs are named.
     """
+    found = union(manifests, table)
+    if found.conflict:
+        raise ValueError(found.conflict)
+    return found.columns
+
+
+def union(manifests: Iterable[Columned], table: str) -> Union:
+    """Return what ``columns`` does, and what is in its way."""
     core = schema.arrow(table) if table in schema.TABLES else pa.schema([("run_id", pa.string())])
     types = {name: schema.duckdb_type(kind) for name, kind in zip(core.names, core.types, strict=True)}
     origin: dict[str, str] = {}
+    conflict = None
     for manifest in manifests:
         for name, kind in manifest.columns(table).items():
-            if types.setdefault(name, kind) != kind:
+            if types.setdefault(name, kind) != kind and conflict is None:
                 other = f"run {origin[name]}" if name in origin else "the schema"
-                raise ValueError(
+                conflict = (
                     f"{table}.{name} is {kind} in run {manifest.run_id} and {types[name]} in {other}; "
                     "select runs of one kind, or rename the column"
                 )
             origin.setdefault(name, manifest.run_id)
-    return pa.schema([(name, schema.ARROW[kind]) for name, kind in types.items()])
+    return Union(pa.schema([(name, schema.ARROW[kind]) for name, kind in types.items()]), conflict)
 
 
 def _manifest(directory: Path, document: Mapping[str, Any]) -> Manifest:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from store import manifest, publishing, schema
 from store.cache import index
 from store.cache.compacting import Compacted
-from store.locked.lazy import RunFiles
+from store.locked.lazy import Refusing, RunFiles
 from store.query import Source
 
 Spooled = Mapping[str, Mapping[str, pa.Table]]
@@ -23,10 +23,7 @@ def tables(
 ) -> dict[str, Source]:
     """Return every table but ``samples`` over the runs ``chosen``, rows of ``index.COLUMNS``.
 
-    Raises
-    ------
-    ValueError
-        If a column has two types among these runs.
+    One with a column of two types among these runs refuses to be read, and says why.
     """
     holdings, holders = index.layouts(chosen), index.holders(chosen)
     found: dict[str, Source] = {
@@ -34,12 +31,13 @@ def tables(
         "conditions": index.conditions(chosen),
     }
     for name in dict.fromkeys((*schema.ROW_TABLES, *_extra(holdings))):
-        wanted = manifest.columns(holdings, name)
-        found[name] = (
-            _rows(root, name, wanted, holders[name], spooled, compacted)
-            if name in holders
-            else wanted.empty_table()
-        )
+        wanted, conflict = manifest.union(holdings, name)
+        if conflict:
+            found[name] = Refusing(wanted, conflict)
+        elif name in holders:
+            found[name] = _rows(root, name, wanted, holders[name], spooled, compacted)
+        else:
+            found[name] = wanted.empty_table()
     return found
 
 

@@ -36,6 +36,7 @@ where run_id not in ($others)
 
 EMPTY = Template("create view $name as select $nulls where false")
 
+REFUSING = Template("create view $name as select $nulls where error($reason) is null")
 
 # A newer generation replaces all older files, be it empty; two writers without a lock may both have kept a run, and
 # a line that is being written has no run id yet.
@@ -67,7 +68,15 @@ CONDITIONS = Template(
 @cache
 def made_by() -> str:
     """Return what the views depend on besides the store, as one hash."""
-    texts = [VIEW.template, EMPTY.template, HELD.template, RUNS.template, CONDITIONS.template, _samples()]
+    texts = [
+        VIEW.template,
+        EMPTY.template,
+        REFUSING.template,
+        HELD.template,
+        RUNS.template,
+        CONDITIONS.template,
+        _samples(),
+    ]
     return hashlib.sha256("\n".join([repr(schema.TABLES), *texts]).encode()).hexdigest()[:16]
 
 
@@ -87,8 +96,6 @@ def build(root: Path, holdings: Sequence[Holding], others: Sequence[str]) -> Non
     ------
     OSError
         If the store cannot be written.
-    ValueError
-        If the runs do not fit into one table; see ``manifest.columns``.
     """
     new = root / f"catalog.{uuid.uuid4().hex}.tmp"
     try:
@@ -105,6 +112,12 @@ def build(root: Path, holdings: Sequence[Holding], others: Sequence[str]) -> Non
     finally:
         for left in root.glob(f"{new.stem}*.tmp*"):
             left.unlink(missing_ok=True)
+
+
+def conflicts(holdings: Sequence[Holding]) -> list[str]:
+    """Return a sentence for each table that no client can read, since a column of it has two types."""
+    found = (manifest.union(holdings, table).conflict for table in _row_tables(holdings))
+    return [sentence for sentence in found if sentence]
 
 
 def _statements(root: Path, holdings: Sequence[Holding], others: Sequence[str]) -> Iterator[str]:
@@ -140,7 +153,7 @@ def _kept_columns() -> Iterator[tuple[str, str]]:
 
 def _columns(table: str, holdings: Sequence[Holding]) -> list[str]:
     derived = table in ("runs", "conditions", "samples")
-    return list((schema.arrow(table) if derived else manifest.columns(holdings, table)).names)
+    return list((schema.arrow(table) if derived else manifest.union(holdings, table).columns).names)
 
 
 def _samples() -> str:
@@ -154,11 +167,13 @@ def _row_tables(holdings: Iterable[Holding]) -> list[str]:
 
 def _view(root: Path, table: str, holdings: Sequence[Holding], others: Sequence[str]) -> str:
     """Return the view of a row table, with the union of all runs' columns as its explicit schema."""
-    columns = manifest.columns(holdings, table)
+    columns, conflict = manifest.union(holdings, table)
     types = {name: schema.duckdb_type(kind) for name, kind in zip(columns.names, columns.types, strict=True)}
     name = _identifier(table)
+    nulls = ", ".join(f"null::{kind} as {_identifier(column)}" for column, kind in types.items())
+    if conflict:
+        return REFUSING.substitute(name=name, nulls=nulls, reason=_literal(conflict))
     if not any(holding.columns(table) for holding in holdings):
-        nulls = ", ".join(f"null::{kind} as {_identifier(column)}" for column, kind in types.items())
         return EMPTY.substitute(name=name, nulls=nulls)
     files = f"{_no_glob(os.path.realpath(root))}/runs/run_id=*/{_no_glob(table)}.parquet"
     fields = ", ".join(_field(column, kind) for column, kind in types.items() if column != "run_id")

@@ -59,8 +59,6 @@ def keep(root: Path, fleet: Fleet | None = None, *, wait: bool = True) -> bool:
     ------
     OSError
         If the store cannot be written.
-    ValueError
-        If the runs do not fit into one table; see ``manifest.columns``.
     """
     with exclusive(root, wait=wait) as alone:
         if fleet is None or fleet.stamp != segments.stamp(root):  # somebody else built it while we waited
@@ -74,7 +72,7 @@ def keep(root: Path, fleet: Fleet | None = None, *, wait: bool = True) -> bool:
             segments.append(root, kept, list(fleet.fresh))
             return True
         kept = kept or _again(fleet)
-        segments.write(root, replace(kept, views={}))  # even if the runs do not fit into one table
+        segments.write(root, replace(kept, views={}))  # even if the views cannot be built
         if not known:
             foreign.build(root, index.layouts(fleet.table), fleet.others)
             views = _views(fleet, sorted(set(fleet.table["layout"].to_pylist())))

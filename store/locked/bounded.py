@@ -90,4 +90,5 @@ def sentence(error: Exception) -> str:
             break
         kept.append(line.strip())
     text = " ".join(filter(None, kept)) or type(error).__name__
+    text = text.rpartition("failed: ValueError: ")[2]  # what a table of ours says for itself
     return text if len(text) <= 500 else text[:500] + " …"

@@ -122,6 +122,23 @@ class RunFiles(ds.Dataset):  # type: ignore[misc]  # pyarrow has no types
                 raise OSError(f"{fragment.path} lacks column {', '.join(lost)}, which the manifest lists")
 
 
+class Refusing(ds.Dataset):  # type: ignore[misc]  # pyarrow has no types
+    """A table that no statement can read; those that do not name it need not know."""
+
+    def __init__(self, columns: pa.Schema, reason: str) -> None:
+        self._columns = columns
+        self._reason = reason
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Return the table's columns."""
+        return self._columns
+
+    def scanner(self, **_: Any) -> ds.Scanner:
+        """Refuse."""
+        raise ValueError(self._reason)
+
+
 def _whole(path: str, columns: pa.Schema) -> ds.Dataset:
     return ds.FileSystemDataset.from_paths(
         [path],

@@ -78,6 +78,7 @@ def refresh_catalog(root: Path, note: Callable[[str], None]) -> None:
         note(sentence)
     try:
         keeping.keep(root, fleet)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        note(f"{root / foreign.NAME} is not up to date: {reason}")
+    except OSError as error:
+        note(f"{root / foreign.NAME} is not up to date: {error.strerror or error}")
+    for conflict in foreign.conflicts(index.layouts(fleet.table)):
+        note(conflict)

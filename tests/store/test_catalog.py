@@ -154,6 +154,10 @@ def test_one_name_with_two_types_names_both_runs(tmp_path: Path, make_run: Calla
     with open_catalog(tmp_path) as catalog:
         with pytest.raises(ValueError, match=r"population is DOUBLE in run run-b and BIGINT in run run-a"):
             catalog.query("from cycles")
+        with pytest.raises(ValueError, match=r"^cycles.population is DOUBLE in run run-b and BIGINT in run"):
+            catalog.sql("select count(*) from cycles").arrow()
+        assert catalog.sql("select count(*) as n from runs").arrow().to_pylist() == [{"n": 2}]
+        assert catalog.query("select count(*) as n from probe_memory join runs using (run_id)") == [{"n": 0}]
         chosen = catalog.select("experiment = 'b'")
         assert catalog.query("select population from cycles", runs=chosen) == [{"population": 0.5}]
 

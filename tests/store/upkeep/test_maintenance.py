@@ -103,6 +103,10 @@ def test_runs_that_do_not_fit_together_are_named_and_stay(tmp_path, make_run):
     refresh(tmp_path, note=notes.append)
     assert len(notes) == 1
     assert "cycles.x is DOUBLE in run" in notes[0]
+    with duckdb.connect(str(tmp_path / "catalog.duckdb"), read_only=True) as connection:
+        assert connection.execute("select count(*) from runs").fetchall() == [(2,)]
+        with pytest.raises(duckdb.Error, match=r"cycles\.x is DOUBLE in run"):
+            connection.execute("select count(*) from cycles").fetchall()
 
 
 def _live(root, lives, rows):
