@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -29,7 +30,9 @@ def spent(label: str, level: Level) -> str:
     if level.account is None or level.share is None:
         return f"where {label} spent its time is not known: {level.reason}"
     whole = (level.detail or "").partition(";")[0]
-    detail = f" ({whole})" if whole.count("+") == 2 else ""  # cpu, run queue and off-CPU add up
+    detail = (
+        f" ({whole})" if len(re.findall(" [+-] ", whole)) == 2 else ""
+    )  # cpu, run queue and off-CPU add up
     return f"{label} spent {100 * level.share:.0f} % of its cycles' time {WHERE[level.account]}{detail}"
 
 

@@ -111,7 +111,10 @@ def _seconds(ns: int) -> str:
 def _decomposed(shares: Mapping[str, float]) -> str:
     outer = [f"{_percent(shares[k])} {name}" for k, name in CONTAINERS.items() if k in shares]
     inner = [f"{_percent(shares[k])} {name}" for k, name in INSIDE.items() if k in shares]
-    parts = (f"wall = {' + '.join(outer)}" * bool(outer), f"inside these: {', '.join(inner)}" * bool(inner))
+    parts = (
+        f"wall = {' + '.join(outer).replace('+ -', '- ')}" * bool(outer),
+        f"inside these: {', '.join(inner)}" * bool(inner),
+    )
     return "; ".join(filter(None, parts))
 
 

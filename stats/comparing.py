@@ -19,6 +19,11 @@ from stats.selecting import Choice, Options, Selected, pick
 from store.catalog import Catalog
 from store.checks import sanity
 
+HEAT = """
+-- one row: how many readings of the temperature there are
+select count(temp_celsius) as n from probe_thermal
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
@@ -88,7 +93,8 @@ def compare(
     spent = [list(accounts.read(catalog, side.runs).values()) for side in (side_a, side_b)]
     of_the_study = studied(catalog.runs([*side_a.runs, *side_b.runs]).to_pylist())
     found = gains.found(catalog, side_a.runs, side_b.runs, expected, spent, of_the_study=of_the_study)
-    eliminated = elimination.table(catalog, side_b.runs, found)
+    heat = bool(catalog.query(HEAT, runs=[*side_a.runs, *side_b.runs])[0]["n"])
+    eliminated = elimination.table(catalog, side_b.runs, found, heat=heat)
     caveats = elimination.by_run_time(eliminated, found) if of_the_study else []
     return Comparison(
         a=side_a,

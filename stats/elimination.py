@@ -38,6 +38,8 @@ CAVEAT = (
     "own time along, whether or not they had grown slower"
 )
 
+NO_SENSOR = "no sensor of heat was read: this is of run times alone, and h4's own test is UNTESTABLE"
+
 Bounds = tuple[float, float] | None
 
 CYCLES = """
@@ -65,7 +67,9 @@ class Known(NamedTuple):
     bounds: Bounds = None
 
 
-def table(catalog: Catalog, b: Sequence[str], found: Mapping[str, Quantity]) -> list[Row]:
+def table(
+    catalog: Catalog, b: Sequence[str], found: Mapping[str, Quantity], *, heat: bool = True
+) -> list[Row]:
     """Return the elimination table of a comparison, hypotheses in their order.
 
     Parameters
@@ -76,16 +80,19 @@ def table(catalog: Catalog, b: Sequence[str], found: Mapping[str, Quantity]) -> 
         The runs after the intervention, of which the slope is read.
     found : mapping
         The quantities of the comparison: ``speedup``, ``excess_reduction``, ``call_reduction``.
+    heat : bool
+        Whether a sensor of it was read, which the intervention does not need and H4's own test does.
     """
     removed = _removed(found)
     left = _left(slow_downs(catalog.reduce(linear.SQL, CYCLES, runs=b)))
     both = f"{removed.words}; {left.words}"
-    unchanged = ("unchanged", "reduced", removed.words, _unmoved(removed.bounds))
+    unchanged = _unmoved(removed.bounds)
+    h4 = removed.words if heat else f"{removed.words}; {NO_SENSOR}"
     return [
-        Row("h1", *unchanged),
+        Row("h1", "unchanged", "reduced", removed.words, unchanged),
         Row("h2", "strongly reduced", "no effect", removed.words, _side(removed.bounds, UNCHANGED, STRONG)),
         Row("h3", "nearly gone", "partly reduced", removed.words, _side(removed.bounds, GONE, GONE)),
-        Row("h4", *unchanged),
+        Row("h4", "unchanged", "reduced", h4, unchanged),
         Row("h5", "reduced, a slope stays", "gone", both, _remaining(removed.bounds, left.bounds)),
     ]
 
@@ -164,12 +171,14 @@ def _left(found: Sequence[float]) -> Known:
     if not found:
         return Known("no slope: B recorded no cycle times")
     mean = statistics.fmean(found)
-    said = f"B's cycles slow by {_percent(mean)} over a condition"
     spread = statistics.variance(found, mean) if len(found) > 1 else None
     _, low, high = two_sample.mean_interval(Group(len(found), mean, spread))
+    way = "slow" if mean >= 0 else "quicken"
+    said = f"B's cycles {way} by {_percent(abs(mean))} over a condition"
     if low is None or high is None:
         return Known(f"{said}, n = 1 run: no interval")
-    return Known(f"{said} [{_percent(low)}, {_percent(high)}]", (low, high))
+    bounds = (low, high) if mean >= 0 else (-high, -low)
+    return Known(f"{said} [{', '.join(map(_percent, bounds))}]", (low, high))
 
 
 def _side(bounds: Bounds, below: float, above: float) -> Outcome:

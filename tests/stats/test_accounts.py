@@ -58,6 +58,11 @@ def test_a_negative_residual_that_rounds_to_nothing_has_no_sign():
     assert detail.endswith("+ 0.0 % off-CPU")
 
 
+def test_a_negative_residual_is_taken_off():
+    detail = level([row(1000 * S, cpu=999 * S, runq=13 * S, offcpu=-12 * S)]).detail
+    assert detail == "wall = 100 % cpu + 1.3 % run queue - 1.2 % off-CPU"
+
+
 def test_totals_add_up_over_runs():
     busy, asleep = (row(100 * S, cpu=100 * S, offcpu=0), row(300 * S, cpu=0, offcpu=300 * S))
     found = level([busy, asleep])

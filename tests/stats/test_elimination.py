@@ -145,6 +145,20 @@ def test_a_comparison_carries_the_table(compared):
     assert CAVEAT in document["notes"]
 
 
+def test_a_hypothesis_of_heat_without_a_sensor_is_judged_by_run_times_and_says_so(compared):
+    said = "no sensor of heat was read: this is of run times alone, and h4's own test is UNTESTABLE"
+    assert compared()["elimination"][3]["observed"].endswith(f"; {said}")
+    read = {"probes": {"thermal": {"cycle": [0, 1], "t_ns": [1, 2], "temp_celsius": [50.0, 51.0]}}}
+    assert said not in compared(each_b=read)["elimination"][3]["observed"]
+
+
+def test_cycles_that_become_shorter_quicken():
+    found = {"excess_reduction": reduction(0.9, 0.99), "call_reduction": CUT}
+    row = table(catalog(-0.5, -0.52, -0.48), ["b"], found)[4]
+    assert "B's cycles quicken by 50.0 % over a condition [45.0 %, 55.0 %]" in row.observed
+    assert row.outcome == E
+
+
 def test_expected_durations_make_the_excess_decide(compared):
     """Twenty times faster, and as much over what was expected as before: nothing was removed."""
     document = compared(expected_a_s=0.2, expected_b_s=0.01)

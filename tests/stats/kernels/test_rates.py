@@ -89,9 +89,32 @@ def test_a_few_points_have_no_bend_and_say_why(n):
 def test_a_rate_is_the_mean_between_the_ends_with_the_spread_of_its_stretches():
     found = rate([0.0, 1, 2, 3, 4, 5, 6], [0.0, 1, 2, 3, 5, 7, 9])
     assert found.value == pytest.approx(1.5)
-    assert found.low == pytest.approx(1.5 - reference.t.ppf(0.975, 1) * 0.5)
+    factor = math.exp(reference.t.ppf(0.975, 1) * 0.5 / 1.5)
+    assert (found.low, found.high) == pytest.approx((1.5 / factor, 1.5 * factor))
     assert rate([0.0, 1], [0.0, 2]).low is None
-    assert "span nothing" in rate([1.0, 1.0], [0.0, 2.0]).reason
+    assert "2 points span nothing" in rate([1.0, 1.0], [0.0, 2.0]).reason
+    assert "1 point spans nothing" in rate([1.0], [0.0]).reason
+
+
+def test_no_time_per_cycle_has_an_interval_below_nought():
+    found = rate(np.arange(11.0), np.cumsum([0.0, 1, 1, 1, 1, 1, 1, 1, 90, 1, 1]))
+    assert 0 < found.low < found.value < found.high
+    assert found.value - found.low < found.high - found.value
+    falling = rate(np.arange(7.0), [0.0, -1, -2, -3, -5, -7, -9])
+    assert falling.low < falling.value < falling.high <= 19
+
+
+@pytest.mark.parametrize(
+    ("sigma", "held"), [(0.2, 0.95), (1.0, 0.944), (1.5, 0.908)], ids=["20 %", "skewed", "more"]
+)
+def test_the_interval_of_a_rate_holds_the_mean_of_skewed_increments_as_often_as_is_said(sigma, held):
+    rng, runs = np.random.default_rng(17), 600
+    found = [
+        rate(np.arange(34.0), np.append(0, np.cumsum(y))) for y in np.exp(sigma * rng.normal(size=(runs, 33)))
+    ]
+    truth = math.exp(sigma**2 / 2)
+    rate_held = sum(one.low <= truth <= one.high for one in found) / runs
+    assert abs(rate_held - held) <= 3 * math.sqrt(held * (1 - held) / runs)
 
 
 @pytest.mark.parametrize("increments", [independent, stalls, slow], ids=["independent", "stalls", "AR 0.9"])
