@@ -93,7 +93,7 @@ def notes(groups: Sequence[Group]) -> list[str]:
         )
     modes = Counter((group.experiment, group.mode) for group in groups)
     return said + [
-        f"{experiment} {mode or ''} was run in {number} configurations: each is judged for itself"
+        f"{' '.join(filter(None, (experiment, mode)))} was run in {number} configurations: each is judged for itself"
         for (experiment, mode), number in modes.items()
         if number > 1
     ]

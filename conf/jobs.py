@@ -34,7 +34,7 @@ class Identity(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One checked run; ``planned_s`` = its declared sleeps and commits times their counts, a lower bound.
+    """One checked run; ``planned_s`` = its declared sleeps, commits and samples times their counts, a lower bound.
 
     ``swept`` are those of its overrides that other runs of its sweep have otherwise, and that no label tells anyway.
     """

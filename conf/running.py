@@ -30,12 +30,12 @@ CONFIRM_ABOVE_S = 3600.0
 WIDTH = 100
 EXAMPLES = """examples, one for each use:
   a sweep from a configuration:
-    python run.py experiment=demo
-    python run.py -m experiment=smoke replicate=0,1,2 optimization=cached,lightweight
+    {run} experiment=demo
+    {run} -m experiment=smoke replicate=0,1,2 optimization=cached,lightweight
   ad hoc SQL over its runs:
-    python -m store sql "select optimization, avg(wall_s) from runs group by all"
+    {store} sql "select optimization, avg(wall_s) from runs group by all"
   a comparison, for a script to act on:
-    python -m stats compare --a "optimization='cached'" --b "optimization='lightweight'" --fail-if "speedup<1" """
+    {stats} compare --a "optimization='cached'" --b "optimization='lightweight'" --fail-if "speedup<1" """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -80,7 +80,7 @@ def _epilog() -> str:
         [
             *("experiments (experiment=NAME):", *listed, ""),
             *("groups (GROUP=LEAF; mechanism, probe, hypothesis take lists, probe=[a,b]):", *groups, ""),
-            EXAMPLES,
+            EXAMPLES.format(**{name: program(name) for name in ("run", "store", "stats")}),
         ]
     )
 
@@ -133,8 +133,9 @@ def _announce(jobs: Sequence[Job], sweep: Sweep) -> None:
             note(f"  {' '.join(scaling.split())}")
         runs = f"{len(of)} run{'s' * (len(of) != 1)}"
         cycles = sum(job.total_cycles for job in of)
-        least = summary.duration(sum(job.planned_s for job in of))
-        note(f"  {runs}, {cycles:,} cycles; declared sleeps and commits alone take about {least}")
+        least = sum(job.planned_s for job in of)
+        alone = f"; declared sleeps, commits and samples alone take about {summary.duration(least)}"
+        note(f"  {runs}, {cycles:,} cycles{alone if least else ''}")
 
 
 def _confirm(left: Pending, given: Sequence[str], sweep: Sweep, *, multirun: bool) -> None:

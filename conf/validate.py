@@ -32,8 +32,11 @@ def checked(composed: Composed) -> tuple[tuple[Condition, ...], Workload]:
     config = composed.config
     _refuse_unknown_keys(config)
     _check_values(config)
-    if config["workload"].get("_target_") == OWN_CODE:
+    own = config["workload"].get("_target_") == OWN_CODE
+    if own:
         config |= {"optimization": {}, "mechanism": {}}
+    else:
+        _check_name(config)
     conditions = _conditions(config)
     try:
         workload = build.workload(workload_spec(config))
@@ -41,6 +44,8 @@ def checked(composed: Composed) -> tuple[tuple[Condition, ...], Workload]:
         _check_thresholds(config["hypothesis"])
     except (ValueError, TypeError) as error:
         raise ConfigurationError(str(error)) from error
+    if own:  # said last, or it would hide that there is no such code
+        _check_name(config)
     return conditions, workload
 
 
@@ -60,10 +65,16 @@ def _refuse_unknown_keys(config: Mapping[str, Any]) -> None:
             raise ConfigurationError(f"{key} was removed, but every run needs it; drop the ~{key}")
 
 
+def _check_name(config: Mapping[str, Any]) -> None:
+    if config["name"]:
+        return
+    if config["workload"].get("_target_") == OWN_CODE:
+        raise ConfigurationError("these runs have no name to be kept under; give name=MINE")
+    experiments = ", ".join(leaves("experiment"))
+    raise ConfigurationError(f"no experiment was chosen; give experiment=NAME (there are: {experiments})")
+
+
 def _check_values(config: Mapping[str, Any]) -> None:
-    if not config["name"]:
-        experiments = ", ".join(leaves("experiment"))
-        raise ConfigurationError(f"no experiment was chosen; give experiment=NAME (there are: {experiments})")
     for key, least, most in (("cycles", 1, 2**31), ("replicate", 0, 2**31), ("seed", 0, 2**32 - 1)):
         if not least <= config[key] <= most:
             raise ConfigurationError(f"{key}={config[key]} is out of range; give {least} to {most}")

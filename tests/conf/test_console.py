@@ -15,6 +15,19 @@ def test_every_command_explains_itself_with_an_example(command, capsys):
     assert "example" in printed
 
 
+@pytest.mark.parametrize(
+    ("called", "run", "store"),
+    [("/usr/bin/driftlab", "driftlab run", "driftlab store"), ("run.py", "python run.py", "python -m store")],
+    ids=["installed", "in a clone"],
+)
+def test_examples_name_the_command_as_it_was_called(called, run, store, capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", [called])
+    assert main(["run", "--help"]) == 0
+    printed = capsys.readouterr().out
+    assert f"    {run} experiment=demo" in printed
+    assert f"    {store} sql" in printed
+
+
 def test_an_unknown_command_is_exit_2(capsys):
     assert main(["stat"]) == 2
     assert "stat is no command; give one of run, store" in capsys.readouterr().err

@@ -76,6 +76,7 @@ REFUSED = {
     "foreign-hydra-key": (["hydra.foo=3"], ["hydra.foo"]),
     "wrong-budget": (["probe_budget=ignore"], ["probe_budget"]),
     "expected-nonsense": (["+expected.h1=MAYBE"], ["MAYBE"]),
+    "decided-by-nonsense": (["decides=[luck]"], ["decides names luck", "give some of time, drift"]),
 }
 
 # Second examples of a refusal: the same check, reached through another group or another list.
@@ -114,6 +115,16 @@ def test_an_unknown_option_is_one_line_as_everywhere(capsys):
 def test_no_experiment_lists_them(tmp_path, capsys):
     assert main([f"store.root={tmp_path / 'store'}"]) == 2
     assert "demo" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [("json:JSONDecoder", "give name=MINE"), ("nowhere:Mine", "there is no module nowhere")],
+    ids=["a name is lacking", "the target is wrong, too"],
+)
+def test_own_code_without_a_name_is_told_what_is_wrong_with_it(target, said, tmp_path, capsys):
+    assert main(["workload=callable", f"workload.target={target}", f"store.root={tmp_path / 'store'}"]) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_the_full_study_wants_a_confirmation(tmp_path, capsys):

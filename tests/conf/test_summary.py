@@ -125,6 +125,7 @@ def test_the_comparison_of_a_sweep_selects_by_what_was_swept(make_run, tmp_path,
     root = tmp_path / "store"
     ids = [configured(make_run, root, job) for job in swept]
     lines = [line for line in written(root, ids, swept).splitlines() if line.startswith("python -m")]
+    assert "note: mine was run in 5 configurations" in written(root, ids, swept)
     assert lines[3] == "python -m stats timeline --where \"experiment='mine'\""
     words = shlex.split(lines[2])
     chosen = [words[at + 1] for at, word in enumerate(words) if word in ("--a", "--b")]
@@ -271,6 +272,12 @@ def test_what_factors_do_together_is_said_once_where_all_modes_agree(beyond, kin
 def test_a_part_of_the_accounts_is_not_shown_as_the_whole():
     level = Level(account="sampling", share=0.7, detail="wall = 11 % run queue; 70 % inside", reason="")
     assert answer.spent("m", level) == "m spent 70 % of its cycles' time in the workload's sampling calls"
+
+
+def test_a_negative_residual_is_part_of_the_whole():
+    whole = "wall = 100 % cpu + 1.3 % run queue - 1.2 % off-CPU"
+    level = Level(account="cpu", share=1.0, detail=whole, reason="")
+    assert answer.spent("m", level) == f"m spent 100 % of its cycles' time computing ({whole})"
 
 
 def test_time_that_was_not_recorded_is_not_guessed():
