@@ -119,10 +119,12 @@ def test_no_experiment_lists_them(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("target", "said"),
-    [("json:JSONDecoder", "give name=MINE"), ("nowhere:Mine", "there is no module nowhere")],
+    [("ours:Mine", "give name=MINE"), ("nowhere:Mine", "there is no module nowhere")],
     ids=["a name is lacking", "the target is wrong, too"],
 )
-def test_own_code_without_a_name_is_told_what_is_wrong_with_it(target, said, tmp_path, capsys):
+def test_own_code_without_a_name_is_told_what_is_wrong_with_it(target, said, tmp_path, capsys, monkeypatch):
+    tmp_path.joinpath("ours.py").write_text("class Mine:\n    def step(self, cycle): ...\n")
+    monkeypatch.chdir(tmp_path)
     assert main(["workload=callable", f"workload.target={target}", f"store.root={tmp_path / 'store'}"]) == 2
     assert said in capsys.readouterr().err
 
