@@ -334,7 +334,7 @@ class Catalog:
             raise self._explained(error, runs) from error
 
     def _explained(self, error: Refused, runs: Sequence[str] | None) -> Exception:
-        return damage.explained(error, self._manifests(runs))
+        return damage.explained(error, self.root, self._manifests(runs))
 
     def _chosen(self, ids: Sequence[str] | None) -> pa.Table:
         return (

@@ -90,7 +90,7 @@ def write(
     except OSError as error:
         reason = error.strerror or error
         raise OSError(
-            f"nothing can be added to run {run_id} in store {root} ({reason}); make it writable"
+            f"nothing can be added to run {run_id} in store {root} ({reason}); make room, or make it writable"
         ) from error
 
 
@@ -204,9 +204,16 @@ def _layer(document: Mapping[str, Any]) -> Layer:
         written_at=datetime.fromisoformat(document["written_at"]),
         values=values,
         source={**source, "by": str(source["by"])},
-        tag=document.get("tag"),
-        untag=document.get("untag"),
+        tag=_label(document.get("tag")),
+        untag=_label(document.get("untag")),
     )
+
+
+def _label(value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"a tag is {value!r}, and a text is expected")
+    (value or "").encode()
+    return value
 
 
 def _later_than(directory: Path) -> datetime:

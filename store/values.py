@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from store.schema import Column, Table
 
-UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What goes wrong where a JSON document is not there, is no JSON, or is one of another shape."""
 
 
@@ -31,7 +31,7 @@ def typed(column: Column, value: Any) -> Any:
         return None
     try:
         return _KINDS[column.type](value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{column.name} is {value!r}, and {column.type} is expected") from error
 
 
@@ -53,14 +53,16 @@ def ledger(entries: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
 
 def plain(value: Any) -> Any:
     """Return a value as JSON has it: times ISO 8601, those with a zone in UTC; NaN and infinities null."""
-    if isinstance(value, bool | int | str | None):
+    if isinstance(value, bool | int | None):
         return value
+    if isinstance(value, str):  # a name of a file may hold half a character, which no file of text can
+        return value.encode(errors="backslashreplace").decode()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, list | tuple) and not isinstance(value, pa.MonthDayNano):
         return [plain(item) for item in value]
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {plain(str(key)): plain(item) for key, item in value.items()}
     if hasattr(value, "item"):  # numpy's scalars: of them only float64 is a number of Python's own
         return plain(value.item())
     return _plain_scalar(value)

@@ -10,6 +10,7 @@ import json
 import uuid
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,23 @@ def compact(root: Path, note: Callable[[str], None]) -> dict[str, int]:
         for problem in fleet.problems:
             note(problem)
         return _write(root, fleet, note)
+
+
+def discard_damaged(root: Path) -> bool:
+    """Tell whether a merged copy cannot be read by now; if so, nobody reads any of them until they are made again."""
+    head = root / PLACE / HEAD
+    if not head.exists():
+        return False
+    try:
+        for path in head.parent.glob("*.parquet"):
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                for group in range(file.num_row_groups):
+                    file.read_row_group(group)
+    except (OSError, pa.ArrowException):
+        with suppress(OSError):
+            head.unlink()
+        return True
+    return False
 
 
 def _write(root: Path, fleet: Fleet, note: Callable[[str], None]) -> dict[str, int]:

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from store import manifest, notes, publishing
+from store import manifest, notes, publishing, schema
+from store.cache import compacting
 from store.manifest import Manifest, NewerFormat
 from store.query import Refused
 
@@ -80,13 +81,17 @@ def is_newer(directory: Path) -> bool:
     return False
 
 
-def explained(error: Refused, runs: Iterable[Manifest]) -> Refused:
-    """Return why a question failed: the damaged file of one of ``runs`` if there is one, else ``error``.
+def explained(error: Refused, root: Path, runs: Iterable[Manifest]) -> Refused:
+    """Return why a question failed: a damaged merged copy, or file of one of ``runs``, if there is one, else ``error``.
 
     Only where the message speaks of files: a typo must not cost reading the store.
     """
     if not READING.search(str(error)):
         return error
+    if compacting.discard_damaged(root):
+        return Damaged(
+            "a merged copy was damaged, and none is read any more; ask again, and compact when convenient"
+        )
     for run in _suspects(str(error), list(runs)):
         for name in sorted(run.files):
             problem = _verify_file(run, name) if (run.directory / name).exists() else "is missing"
@@ -138,10 +143,14 @@ def _verify_table(path: Path, entry: manifest.File) -> str | None:
         return f"is no whole Parquet file ({' '.join(str(error).split())[:120]})"
     with parquet:
         rows, names = parquet.metadata.num_rows, parquet.schema_arrow.names
+        kinds = {field.name: str(field.type) for field in parquet.schema_arrow}
     if rows != entry.rows:
         return f"has {rows} rows, the manifest says {entry.rows}"
     if missing := [name for name in entry.columns if name not in names]:
         return f"lacks column {', '.join(missing)}, which the manifest lists"
     if names != list(entry.columns):
         return f"has columns {names}, the manifest says {list(entry.columns)}"
+    for name, kind in entry.columns.items():
+        if kinds[name] != str(schema.ARROW[kind]):
+            return f"has column {name} of type {kinds[name]}, the manifest says {kind}"
     return None

@@ -90,6 +90,12 @@ def test_times_are_utc_and_what_is_not_finite_is_null(tmp_path):
     assert manifest.load(directory).run["started_at"] == record["started_at"]
 
 
+def test_half_a_character_costs_no_run(tmp_path, make_run):
+    run_id = make_run(tmp_path, cycles=COLUMNS, experiment="s\udcff.py", error="at dir\udcff/x")
+    (run,) = map(manifest.load, manifest.published(tmp_path))
+    assert (run.run_id, run.run["experiment"], run.run["error"]) == (run_id, "s\\udcff.py", "at dir\\udcff/x")
+
+
 def test_a_store_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "runs").write_text("a file where the directory belongs")
     with pytest.raises(CannotPublish, match=r"run r cannot be published in .*; make it writable"):

@@ -107,6 +107,20 @@ def test_damaged_copies_are_ignored(root: Path, damage: str) -> None:
     assert answers(root) == before
 
 
+def test_a_copy_damaged_inside_is_said_once_and_read_no_more(root: Path) -> None:
+    before = answers(root)
+    compact(root)
+    for path in (root / compacting.PLACE).glob("cycles.*.parquet"):
+        content = path.read_bytes()
+        path.write_bytes(content[:60] + bytes(len(content) - 200) + content[-140:])
+    with (
+        open_catalog(root) as catalog,
+        pytest.raises(ValueError, match=r"a merged copy was damaged, .* ask again"),
+    ):
+        catalog.sql("from cycles").arrow()
+    assert answers(root) == before
+
+
 def test_what_the_list_before_named_stays_for_its_readers_and_goes_then(root: Path) -> None:
     for files in (3, 6, 6):
         compact(root)

@@ -343,3 +343,47 @@ def test_ten_thousand_runs_with_damaged_ones_among_them_answer(
     assert code == 2
     assert f"run {ids[5000]}: cycles.parquet is missing" in err
     assert run(*words, "--where", f"run_id != '{ids[5000]}'")[:2] == (0, "ns,runs\n29994,9998\n")
+
+
+def test_a_column_of_another_type_than_the_manifest_says_is_named(pair: tuple[Path, str, str], run) -> None:
+    store, _, bad = pair
+    path = publishing.run_directory(store, bad) / "run.json"
+    document = json.loads(path.read_text())
+    document["files"]["cycles.parquet"]["columns"]["wall_ns"] = "DOUBLE"
+    path.write_text(json.dumps(document))
+    code, out, err = run("verify", "--store", store)
+    assert code == 2
+    assert "has column wall_ns of type int64, the manifest says DOUBLE" in out + err
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"tag": 5}, {"tag": "\ud800"}, {"values": {"started_at": "0001-01-01T00:00:00+14:00"}}],
+    ids=["number", "half a character", "before year 1"],
+)
+def test_a_layer_of_another_shape_is_named_and_costs_no_question(
+    pair: tuple[Path, str, str], run: Callable[..., Answer], values: dict[str, object]
+) -> None:
+    store, _, bad = pair
+    assert run("tag", "--run", bad, "fine", "--store", store)[0] == 0
+    (path,) = (store / "notes" / bad).glob("*.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+    code, out, err = run("sql", "select count(*) as n from cycles", "--format", "csv", "--store", store)
+    assert (code, out.split()) == (0, ["n", "4"])
+    assert str(path) in err
+    assert run("verify", "--store", store)[0] == 2
+
+
+def test_numbers_and_times_beyond_their_columns_are_named(
+    pair: tuple[Path, str, str], run: Callable[..., Answer]
+) -> None:
+    store, _, bad = pair
+    path = publishing.run_directory(store, bad) / "run.json"
+    whole = json.loads(path.read_text())
+    for change in ({"wall_s": 10**400}, {"started_at": "0001-01-01T00:00:00+14:00"}):
+        path.write_text(json.dumps(whole | change))
+        code, out, err = run("sql", "select count(*) as n from cycles", "--format", "csv", "--store", store)
+        assert (code, out.split()) == (0, ["n", "2"])
+        assert f"{next(iter(change))} is " in err
+    path.write_text("[" * 100_000)
+    assert run("ls", "--store", store)[0] == 0
