@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from stats import accounts, legend
+from stats import legend, verdicts
 from stats.text import Row, bounded, cell, grid, leaves, number, title
 from store.checks.claims import duration
 
@@ -19,6 +19,11 @@ DETAILED = 5
 """Runs of a timeline whose phases are printed; the others have a row."""
 SHOWN = 100
 """Letters of a selection's predicates; a list of run ids has no end."""
+
+PHASES = (
+    "phase: a third of the run's progress, n points of it; low to high: the 95 % interval of the mean rate in it, as "
+    "the logarithms of up to 4 stretches say how far chance may have moved it"
+)
 
 _COMMON = ("value", "low", "high", "p", "n_a", "n_b")
 
@@ -36,9 +41,8 @@ def verdict_table(judgement: Judged | Document, *, style: str = "table") -> str:
     cycles = max((entry["n_cycles"] for entry in found["verdicts"]), default=0)
     about = f"{_selection(found['selection'])}, {cycles:,} cycles"
     heading = f"{about}: profile {found['profile']}, variant {found['variant']}"
-    # Every entry is about the same runs and cycles.
-    rows = [{name: y for name, y in row.items() if not name.startswith("n_")} for row in verdict_rows(found)]
-    return _text(found, style, [heading, rows], _level(found["level"]))
+    rows = [verdicts.row(entry) for entry in found["verdicts"]]
+    return _text(found, style, [heading, rows], verdicts.level(found["level"]))
 
 
 def comparison_table(
@@ -79,6 +83,8 @@ def timeline_table(timelines: Judged | Document, *, style: str = "table") -> str
     parts.append(_lines(_of_runs(entries), style))
     for entry in entries[:DETAILED]:
         parts += [f"{_title(entry)}, run {entry['run_id']}", _phases(entry), _milestones(entry)]
+    if entries:
+        parts.append(_lines([PHASES], style))
     more = len(entries) - DETAILED
     return _text(found, style, parts, [f"phases of {more} more runs: --format json"] if more > 0 else [])
 
@@ -284,14 +290,3 @@ def _selection(selection: Mapping[str, Sequence[str]]) -> str:
 
 def _lines(said: Iterable[str], style: str) -> str:
     return "\n".join(f"- {line.strip()}" if style == "markdown" else line for line in said)
-
-
-def _level(level: Mapping[str, Any] | None) -> Iterator[str]:
-    """Yield the largest account, then those that add up, and apart from them those that lie inside."""
-    if not level:
-        return
-    if level.get("account") is None or level.get("share") is None:
-        yield f"level: unknown, {level.get('reason')}"
-        return
-    yield f"level: {level['share']:.1%} of the time is {accounts.called(level['account'])}"
-    yield from (f"  {part}" for part in (level.get("detail") or "").split("; ") if part)

@@ -131,3 +131,32 @@ def test_no_table_is_wider_than_the_terminal(catalog, monkeypatch, columns):
         rules = [line for line in text.splitlines() if set(line) == {"-", " "}]
         assert rules
         assert max(map(len, rules)) <= columns
+
+
+def judged(statistics, runs):
+    entry = {"hypothesis": "h5", "expected": None, "verdict": "REFUTED", "statistics": statistics}
+    said = "3 of 3 runs REFUTED; statistics are medians over the runs"
+    entry |= {"reason": said, "n_cycles": 3, "n_runs": 3, "runs": [{"statistics": one} for one in runs]}
+    document = {
+        "selection": {"where": [], "runs": ["a", "b", "c"]},
+        "profile": "paper",
+        "variant": "protocol",
+    }
+    return verdict_table({**document, "verdicts": [entry], "notes": [], "level": None}, style="markdown")
+
+
+def test_statistics_of_several_runs_are_shown_as_spans_since_their_medians_are_no_runs():
+    runs = [{"r2": 0.1, "p": 1e-9}, {"r2": 0.2, "p": 0.5}, {"r2": 0.2, "p": 0.0}]
+    text = judged({"r2": 0.2, "p": 1e-9}, runs)
+    assert "r2=0.1..0.2 p=<1e-300..0.5" in text
+    assert "statistics run from the least to the most of the runs" in text
+    assert "medians" not in text
+
+
+def test_a_probability_below_double_precision_is_not_shown_as_nought():
+    assert "r2=0.9 p<1e-300 |" in judged({"r2": 0.9, "p": 0.0}, [{"r2": 0.9, "p": 0.0}] * 3)
+    assert "r_cpu=0.9 p_cpu<1e-300 |" in judged({"r_cpu": 0.9, "p_cpu": 0.0}, [])
+
+
+def test_the_bounds_of_phases_are_explained_under_them(catalog):
+    assert "low to high: the 95 % interval of the mean rate in it" in timeline_table(timeline(catalog))
