@@ -29,7 +29,7 @@ POPULATION = tuple(name for name in NUMERIC if name.startswith("population"))
 
 OUTCOMES = """
 -- one row per condition of a run
-select experiment, optimization, conditions.*
+select experiment, optimization, seed, conditions.*
 from runs join conditions using (run_id)
 order by experiment, optimization nulls first, run_id, position
 """
@@ -231,12 +231,25 @@ def _cautions(key: Key, rows: Rows, entry: Entry) -> list[str]:
         why = "a cell rests on n = 1 run" if single else "its runs hold different parts of the factorial"
         which = "some effects are" if entry.intervals else "its effects are"
         notes.append(f"{title(*key)}: {why}, so {which} without an interval; add replicates of every cell")
+    if min(counts.values()) > 1 and (seed := _repeated_seed(rows, entry.outcome)) is not None:
+        notes.append(
+            f"{title(*key)}: its {entry.n_runs} runs repeat seed {seed} and are identical in {entry.outcome}, so the "
+            "width of the intervals says nothing about other seeds; sweep seed"
+        )
     if _one_order(rows):
         notes.append(
             f"{title(*key)}: every run had the conditions in the same order, so a drift of the process cannot be told "
             "from an effect"
         )
     return notes
+
+
+def _repeated_seed(rows: Rows, outcome: str) -> int | None:
+    """Return the one seed of runs that came out the same in every cell; None where there is no such one."""
+    seeds = {row["seed"] for row in rows}
+    found = {(row["condition"], row[outcome]) for row in rows}
+    same = len(found) == len({row["condition"] for row in rows})
+    return seeds.pop() if same and len(seeds) == 1 else None
 
 
 def _one_order(rows: Rows) -> bool:

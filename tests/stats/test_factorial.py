@@ -192,6 +192,30 @@ def test_what_has_no_synergy_has_no_entry_and_a_reason(factorial, cells, options
     assert sentence in document["notes"][-1]
 
 
+@pytest.mark.parametrize(
+    ("seeds", "means", "said"),
+    [
+        ((42, 42), (2.0, 2.0), True),
+        ((42, 43), (2.0, 2.0), False),
+        ((42, 42), (2.0, 2.5), False),
+        ((None, None), (2.0, 2.0), False),
+    ],
+    ids=["one seed", "two seeds", "one seed, other outcomes", "no seed"],
+)
+def test_identical_repeats_of_one_seed_are_said_to_tell_nothing_of_others(
+    tmp_path, make_run, seeds, means, said
+):
+    for replicate, (seed, mean) in enumerate(zip(seeds, means, strict=True)):
+        cells = conditions({**PAPER, "ON-ON": mean})
+        make_run(tmp_path, experiment="c256", seed=seed, replicate=replicate, conditions=cells)
+    with open_catalog(tmp_path) as catalog:
+        notes = [note for note in synergy(catalog).notes if "repeat seed" in note]
+    assert len(notes) == said
+    assert not said or notes[0].startswith(
+        "c256: its 2 runs repeat seed 42 and are identical in population_mean"
+    )
+
+
 def test_an_empty_selection_is_refused(factorial):
     with pytest.raises(ValueError, match=r"\(experiment = 'nowhere'\) selects no run: .* holds 1 run"):
         factorial(PAPER, where="experiment = 'nowhere'")
