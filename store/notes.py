@@ -18,7 +18,7 @@ from typing import Any
 
 from store import schema
 from store.publishing import make, sync
-from store.values import UNREADABLE, typed
+from store.values import UNREADABLE, typed, whole
 
 FORMAT = 1
 """Version of the layers, in each of them."""
@@ -212,8 +212,7 @@ def _layer(document: Mapping[str, Any]) -> Layer:
 def _label(value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
         raise TypeError(f"a tag is {value!r}, and a text is expected")
-    (value or "").encode()
-    return value
+    return value and whole(value)
 
 
 def _later_than(directory: Path) -> datetime:

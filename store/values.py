@@ -55,8 +55,8 @@ def plain(value: Any) -> Any:
     """Return a value as JSON has it: times ISO 8601, those with a zone in UTC; NaN and infinities null."""
     if isinstance(value, bool | int | None):
         return value
-    if isinstance(value, str):  # a name of a file may hold half a character, which no file of text can
-        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, str):
+        return whole(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, list | tuple) and not isinstance(value, pa.MonthDayNano):
@@ -82,10 +82,13 @@ def _plain_scalar(value: Any) -> Any:
     return str(value)
 
 
+def whole(text: str) -> str:
+    """Return a text without half characters: JSON and names of files may hold them, tables and files cannot."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def _text(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text.encode()  # half a character can be written in JSON, and nowhere else
-    return text
+    return whole(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def _integer(value: Any) -> int:

@@ -108,7 +108,7 @@ def checked_value(name: str, value: Any) -> Any:
         raise ValueError(f"{name} {what} and cannot be added; choose {', '.join(notes.COLUMNS)}")
     try:
         return _typed(_TYPES[name], value, _LEAST.get(name))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         least = f" of at least {_LEAST[name]}" if name in _LEAST else ""
         shown = json.dumps(value)
         kind = _KINDS[_TYPES[name]]

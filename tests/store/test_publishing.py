@@ -93,7 +93,11 @@ def test_times_are_utc_and_what_is_not_finite_is_null(tmp_path):
 def test_half_a_character_costs_no_run(tmp_path, make_run):
     run_id = make_run(tmp_path, cycles=COLUMNS, experiment="s\udcff.py", error="at dir\udcff/x")
     (run,) = map(manifest.load, manifest.published(tmp_path))
-    assert (run.run_id, run.run["experiment"], run.run["error"]) == (run_id, "s\\udcff.py", "at dir\\udcff/x")
+    told = (run.run_id, run.run["experiment"], run.run["error"])
+    assert told == (run_id, "s\\udcff.py", "at dir\\udcff/x")
+    path = run.directory / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"error": "\ud800"}))
+    assert manifest.load(run.directory).run["error"] == "\\ud800"
 
 
 def test_a_store_that_cannot_be_written_is_one_sentence(tmp_path):

@@ -358,8 +358,8 @@ def test_a_column_of_another_type_than_the_manifest_says_is_named(pair: tuple[Pa
 
 @pytest.mark.parametrize(
     "values",
-    [{"tag": 5}, {"tag": "\ud800"}, {"values": {"started_at": "0001-01-01T00:00:00+14:00"}}],
-    ids=["number", "half a character", "before year 1"],
+    [{"tag": 5}, {"values": {"started_at": "0001-01-01T00:00:00+14:00"}}],
+    ids=["number", "before year 1"],
 )
 def test_a_layer_of_another_shape_is_named_and_costs_no_question(
     pair: tuple[Path, str, str], run: Callable[..., Answer], values: dict[str, object]
