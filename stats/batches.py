@@ -80,7 +80,7 @@ def _batches(catalog: Catalog, ids: Sequence[str], signal: str) -> dict[str, Bat
     runs = rows["run_id"].combine_chunks().dictionary_encode()
     starts = np.unique(runs.indices.to_numpy(), return_index=True)[1].tolist()
     read = Batches(*(rows[name].to_numpy().astype(float) for name in ("x_mean", "y_mean", "y_median", "n")))
-    ends = [*starts[1:], rows.num_rows]
+    ends = [*starts, rows.num_rows][1:]
     return {
         run_id: read.only(slice(start, end))
         for run_id, start, end in zip(runs.dictionary.to_pylist(), starts, ends, strict=True)

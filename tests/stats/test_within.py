@@ -75,6 +75,12 @@ def test_one_rising_run_of_many_is_left_to_chance(tmp_path, make_run):
     assert noted(tmp_path, last=2) == ("REFUTED", [])
 
 
+def test_a_run_whose_digest_holds_no_times_is_judged_beside_one_that_does(tmp_path, make_run):
+    make_run(tmp_path, cycles={"wall_ns": [int(1e6 * (1 + 0.002 * i)) for i in range(N)]})
+    make_run(tmp_path, cycles={"population": [1] * N})
+    assert len(noted(tmp_path)[1]) == 1
+
+
 def test_memory_that_steps_between_conditions_is_flat_within_them(tmp_path, make_run):
     jump = [300 * k + (i * 7919 % 13) / 10 for k in (0, 1, 1, 1) for i in range(N)]
     readings = {
