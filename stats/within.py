@@ -118,9 +118,10 @@ def _rises(signals: Mapping[str, Signals], refuted: Sequence[str]) -> str:
     )
     runs = "" if len(refuted) == 1 else f" in {len(rising)} of {len(refuted)} runs that it refutes"
     pooled = _slopes("h5", [parts[run_id] for run_id in rising], "ms per cycle")
+    limits = f"h5's limits are absolute{pooled and ' and its line is pooled'}"
     return (
-        f"h5's limits are absolute{pooled and ' and its line is pooled'}; cycle time does rise{runs}: {by} of its mean, by a line "
-        f"through the medians of {STRETCHES} stretches{pooled}; `stats timeline` judges it"
+        f"{limits}; cycle time does rise{runs}: {by} of its mean, by a line through the medians of {STRETCHES} "
+        f"stretches{pooled}; `stats timeline` judges it"
     )
 
 
