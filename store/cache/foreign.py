@@ -38,15 +38,26 @@ EMPTY = Template("create view $name as select $nulls where false")
 
 REFUSING = Template("create view $name as select $nulls where error($reason) is null")
 
-# A newer generation replaces all older files, be it empty; two writers without a lock may both have kept a run, and
-# a line that is being written has no run id yet.
+# A newer generation replaces all older files, be it empty, and theirs may be damaged; two writers without a lock may
+# both have kept a run, and a line that is being written has no run id yet.
 HELD = Template("""
-with added as (
-    select filename, unnest(string_split(content, chr(30))) as line
-    from read_text($lines)
+with generations as (
+    select regexp_extract(file, '[.]runs[.]([0-9]+)[.][^/]+$$', 1) as generation from glob($base)
+),
+lines as (
+    select filename, content
+    from read_blob($lines)
+    where regexp_extract(filename, '[.]runs[.]([0-9]+)[.][^/]+$$', 1)
+        = (select max(generation) from generations)
+),
+added as (
+    select filename, unnest(string_split(decode(content), chr(30))) as line from lines
 ),
 held as (
-    select * from read_parquet($base, filename = true, hive_partitioning = false)
+    select *
+    from read_parquet($base, filename = true, hive_partitioning = false)
+    where regexp_extract(filename, '[.]runs[.]([0-9]+)[.][^/]+$$', 1)
+        = (select max(generation) from generations)
     union all by name
     select filename, unnest(try_cast(line as struct($fields))) from added
 ),
@@ -54,8 +65,6 @@ newest as (
     select *
     from held
     where run_id is not null
-        and regexp_extract(filename, '[.]runs[.]([0-9]+)[.][^/]+$$', 1)
-            = (select max(regexp_extract(file, '[.]runs[.]([0-9]+)[.][^/]+$$', 1)) from glob($base))
     qualify row_number() over (partition by run_id order by filename) = 1
 )
 """)

@@ -179,6 +179,16 @@ def test_a_line_that_a_killed_builder_left_unfinished_is_nobodys(
     assert list(segments.read(root).added) == ["run_id=r3"]
 
 
+def test_damage_of_an_older_generation_is_nobodys(root: Path, make_run: Callable[..., str]) -> None:
+    make_run(root, run_id="r3", seed=3, cycles={"wall_ns": [3, 4]})
+    maintenance.refresh(root)
+    (old,) = root.glob("catalog.runs.*.seq")
+    shutil.rmtree(root / "runs" / "run_id=r1")
+    maintenance.refresh(root)
+    old.write_bytes(b"\xff" * 100)
+    assert seeds(root) == foreign(root) == [0, 2, 3]
+
+
 def test_a_store_is_the_same_by_all_its_names(root: Path) -> None:
     link = root.with_name("link")
     link.symlink_to(root)
