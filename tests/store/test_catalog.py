@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -41,8 +41,9 @@ def runs(tmp_path: Path, make_run: Callable[..., str]) -> list[str]:
 
 
 @pytest.fixture
-def catalog(tmp_path: Path, runs: list[str]) -> Catalog:
-    return open_catalog(tmp_path)
+def catalog(tmp_path: Path, runs: list[str]) -> Iterator[Catalog]:
+    with open_catalog(tmp_path) as catalog:
+        yield catalog
 
 
 def test_every_core_table_of_an_empty_store_is_typed_and_empty(tmp_path: Path) -> None:
