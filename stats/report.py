@@ -41,6 +41,7 @@ def verdict_table(judgement: Judged | Document, *, style: str = "table") -> str:
     cycles = max((entry["n_cycles"] for entry in found["verdicts"]), default=0)
     about = f"{_selection(found['selection'])}, {cycles:,} cycles"
     heading = f"{about}: profile {found['profile']}, variant {found['variant']}"
+    heading += verdicts.spans(found["verdicts"])
     rows = [verdicts.row(entry) for entry in found["verdicts"]]
     return _text(found, style, [heading, rows], verdicts.level(found["level"]))
 
