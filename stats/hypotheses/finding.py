@@ -59,8 +59,9 @@ class Bound(NamedTuple):
         return f"not {'below' if self.below else 'above'} {self.limit:g}{self.unit and f' {self.unit}'}"
 
     def shown(self) -> str:
-        """Return the value with the digits that tell it from its limit."""
-        texts = [f"{self.value:.{digits}g}" for digits in range(3, 18)]
+        """Return the value with the digits that tell it from its limit; what rounding left of nothing is 0."""
+        value = 0.0 if abs(self.value) < 1e-12 * abs(self.limit) else self.value
+        texts = [f"{value:.{digits}g}" for digits in range(3, 18)]
         return next((text for text in texts if float(text) != self.limit), texts[0])
 
 

@@ -46,6 +46,7 @@ class Fleet:
     root: Path
     found: Mapping[str, Stamp]
     empty: Sequence[str]
+    hidden: Sequence[str]
     kept: Segments
     stamp: tuple[int, ...]
     problems: list[str] = field(default_factory=list)

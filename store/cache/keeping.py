@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +38,9 @@ def damages(fleet: Fleet) -> Iterator[str]:
         yield f"{fleet.root / foreign.NAME} was changed or removed: it is built again from the runs"
 
 
-def keep(root: Path, fleet: Fleet | None = None, *, wait: bool = True) -> bool:
+def keep(
+    root: Path, fleet: Fleet | None = None, *, wait: bool = True, note: Callable[[str], None] | None = None
+) -> bool:
     """Bring the cache up to date, one process at a time where the file system has locks.
 
     Parameters
@@ -49,6 +51,8 @@ def keep(root: Path, fleet: Fleet | None = None, *, wait: bool = True) -> bool:
         Its runs, if they are known already.
     wait : bool
         Wait for somebody else who is at it.
+    note : callable, optional
+        Receives one sentence for each table that no foreign client can read, when the views are built.
 
     Returns
     -------
@@ -74,7 +78,11 @@ def keep(root: Path, fleet: Fleet | None = None, *, wait: bool = True) -> bool:
         kept = kept or _again(fleet)
         segments.write(root, replace(kept, views={}))  # even if the views cannot be built
         if not known:
-            foreign.build(root, index.layouts(fleet.table), fleet.others)
+            layouts = index.layouts(fleet.table)
+            foreign.build(root, layouts, fleet.others)
+            if note:
+                for conflict in foreign.conflicts(layouts):
+                    note(conflict)
             views = _views(fleet, sorted(set(fleet.table["layout"].to_pylist())))
         segments.write(root, replace(kept, views=views))
     return True

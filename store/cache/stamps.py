@@ -20,10 +20,11 @@ UNSETTLED = -1
 
 
 class Listing(NamedTuple):
-    """The stamp of every published run by the name of its directory, and directories that hold none."""
+    """What lies among the runs: the stamp of each by its directory's name, directories without one, other names."""
 
     found: dict[str, Stamp]
     empty: list[str]
+    hidden: list[str]
 
 
 def listing(root: Path) -> Listing:
@@ -31,13 +32,15 @@ def listing(root: Path) -> Listing:
     layers = _layers(root)
     found: dict[str, Stamp] = {}
     empty: list[str] = []
+    hidden: list[str] = []
     try:
         runs = os.open(root / "runs", os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
-        return Listing(found, empty)
+        return Listing(found, empty, hidden)
     try:
         for name in os.listdir(runs):  # noqa: PTH208 - of a descriptor
             if not name.startswith(HIVE_KEY):
+                hidden.append(name)
                 continue
             try:
                 told = os.stat(f"{name}/run.json", dir_fd=runs)
@@ -50,7 +53,7 @@ def listing(root: Path) -> Listing:
             found[name] = [told.st_ino, told.st_mtime_ns, told.st_size, layers.get(name, 0)]
     finally:
         os.close(runs)
-    return Listing(found, empty)
+    return Listing(found, empty, hidden)
 
 
 def kept(stamp: Stamp, *, now_ns: int, sure: bool) -> Stamp:

@@ -13,7 +13,7 @@ from store.upkeep import removing
 
 
 def refresh(root: Path, *, note: Callable[[str], None] | None = None) -> list[str]:
-    """Publish every run whose owner died, sweep up, then bring the foreign clients' catalog up to date.
+    """Publish every run whose owner died, then sweep up and bring the foreign clients' catalog up to date.
 
     Any number of processes may do so at once; what lives or is being born is left alone.
 
@@ -30,7 +30,6 @@ def refresh(root: Path, *, note: Callable[[str], None] | None = None) -> list[st
         Runs that this call published, sorted.
     """
     note = note or _silent
-    removing.sweep(root)
     adopted = [run_id for spool in _leftover(root) if (run_id := _adopt(root, spool, note)) is not None]
     refresh_catalog(root, note)
     return adopted
@@ -70,6 +69,7 @@ def _adopt(root: Path, spool: Path, note: Callable[[str], None]) -> str | None:
 def refresh_catalog(root: Path, note: Callable[[str], None]) -> None:
     """Rebuild what is derived if it is missing, stale, moved or corrupt."""
     fleet = index.survey(root)
+    removing.sweep(root, fleet.hidden)
     for problem in fleet.problems:
         note(problem)
     if keeping.is_kept(fleet):
@@ -77,8 +77,6 @@ def refresh_catalog(root: Path, note: Callable[[str], None]) -> None:
     for sentence in keeping.damages(fleet):
         note(sentence)
     try:
-        keeping.keep(root, fleet)
+        keeping.keep(root, fleet, note=note)
     except OSError as error:
         note(f"{root / foreign.NAME} is not up to date: {error.strerror or error}")
-    for conflict in foreign.conflicts(index.layouts(fleet.table)):
-        note(conflict)

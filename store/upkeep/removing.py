@@ -68,12 +68,16 @@ def remove(root: Path, run_ids: Sequence[str]) -> None:
             ) from error
 
 
-def sweep(root: Path) -> None:
-    """Delete what killed removals and imports left among the runs; what cannot be deleted now goes another time."""
-    runs = root / "runs"
-    old = [path for path in runs.glob(f"{publishing.UNFINISHED}*") if _age_s(path) > ABANDONED_S]
-    for path in [*runs.glob(f"{REMOVED}*"), *old]:
-        shutil.rmtree(path, ignore_errors=True)
+def sweep(root: Path, names: Sequence[str]) -> None:
+    """Delete what killed removals and imports left among the runs; what cannot be deleted now goes another time.
+
+    ``names`` lie in ``runs/`` and are none of a run.
+    """
+    for name in names:
+        path = root / "runs" / name
+        unfinished = name.startswith(publishing.UNFINISHED)
+        if name.startswith(REMOVED) or (unfinished and _age_s(path) > ABANDONED_S):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _hidden(root: Path, run_id: str) -> list[Path]:
