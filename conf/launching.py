@@ -19,7 +19,7 @@ from conf.compose import ConfigurationError
 from conf.jobs import Job, record
 from conf.others import Others, completes, yielded
 from conf.sweep import Sweep
-from probes import environment, ownership, parent
+from probes import durable, environment, ownership, parent
 from probes.identity import new_run_id
 from store import adopt
 from store.commandline import note, sentence
@@ -106,7 +106,7 @@ def run_all(left: Pending, root: Path, sweep: Sweep, of: int, outcome: Outcome) 
     if not left:
         return
     try:
-        parent.make_directory(root / "spool")
+        durable.make(root / "spool")
     except OSError as error:
         raise ConfigurationError(
             f"store.root={root} cannot be made ({sentence(error)}); give another directory"

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
+from probes import durable
 from probes.segment import last_value, read_segment
 
 POLL_S = 0.2
@@ -42,24 +43,16 @@ def package_environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join([root, rest] if rest else [root])}
 
 
-def make_directory(directory: Path) -> None:
-    """Make a directory, on disk with each level above it that was not there."""
-    new = [path for path in (directory, *directory.parents) if not path.exists()]
-    directory.mkdir(parents=True, exist_ok=True)
-    for path in new:
-        _sync(path.parent)
-
-
 def write_job(spool: Path, job: Mapping[str, Any]) -> None:
     """Write ``job.json`` into a new spool directory, on disk before anything runs."""
-    make_directory(spool)
+    durable.make(spool)
     unfinished = spool / "job.json.new"
     with unfinished.open("w", encoding="utf-8") as file:
         json.dump(job, file, allow_nan=False)
         file.flush()
         os.fsync(file.fileno())
     unfinished.rename(spool / "job.json")
-    _sync(spool)
+    durable.sync(spool)
 
 
 def spawn(spool: Path) -> subprocess.Popen[bytes]:
@@ -118,14 +111,6 @@ def _handing_on(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
     finally:
         for signum, handler in handled.items():
             signal.signal(signum, handler or signal.SIG_DFL)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class _Meter:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from probes import durable
 from store import manifest, notes, publishing
 from store.upkeep import damage, quarantine
 
@@ -65,7 +66,7 @@ def _copy(source: Path, final: Path) -> bool:
         publishing.prepare(staging)
         for path in _manifest_last(source):
             shutil.copyfile(path, staging / path.name)
-            publishing.sync(staging / path.name)
+            durable.sync(staging / path.name)
         return publishing.place(staging, final)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -75,7 +76,7 @@ def _copy_layers(source: Path, directory: Path) -> None:
     layers = source.parent.parent / "notes" / source.name.removeprefix("run_id=")
     for path in sorted(layers.glob("*.json")):
         if not (directory / path.name).exists():
-            publishing.make(directory)
+            durable.make(directory)
             with suppress(FileExistsError):
                 notes.put(directory / path.name, path.read_bytes())
 

@@ -16,8 +16,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from probes.durable import make, sync
 from store import schema
-from store.publishing import make, sync
 from store.values import UNREADABLE, typed, whole
 
 FORMAT = 1

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from probes import durable
 from store import schema
 from store.reduced import digest
 from store.values import plain
@@ -108,7 +109,7 @@ def prepare(staging: Path) -> None:
     """Make ``staging`` an empty directory: what a killed adopter left in it goes."""
     if staging.exists():
         shutil.rmtree(staging)
-    make(staging)
+    durable.make(staging)
 
 
 def write(path: Path, data: Data) -> dict[str, Any]:
@@ -122,7 +123,7 @@ def write(path: Path, data: Data) -> dict[str, Any]:
         for group in _groups(data):
             writer.write_table(group, row_group_size=ROW_GROUP)
             rows += group.num_rows
-    sync(path)
+    durable.sync(path)
     columns = {field.name: schema.duckdb_type(field.type) for field in data.schema}
     return {"sha256": sha256(path), "rows": rows, "columns": columns}
 
@@ -142,7 +143,7 @@ def commit(
         named[digest.FILE] = write(staging / digest.FILE, digested)
     if log is not None and log.is_file():
         shutil.copyfile(log, staging / "log")
-        sync(staging / "log")
+        durable.sync(staging / "log")
         named["log"] = {"sha256": sha256(staging / "log")}
     _write_json(staging / "run.json", _document(record, named))
     place(staging, run_directory(root, record["run_id"]))
@@ -150,8 +151,8 @@ def commit(
 
 def place(staging: Path, final: Path) -> bool:
     """Rename a finished run to its place; False if somebody else published it first: theirs stands."""
-    sync(staging)
-    make(final.parent)
+    durable.sync(staging)
+    durable.make(final.parent)
     new = True
     try:
         staging.rename(final)
@@ -159,35 +160,14 @@ def place(staging: Path, final: Path) -> bool:
         if not is_published(final):
             raise
         new = False
-    sync(final.parent)
+    durable.sync(final.parent)
     return new
-
-
-def make(directory: Path) -> None:
-    """Make a directory and what is missing above it, each level on the disk in its parent before it is used.
-
-    A run in a directory that a power loss takes back is lost: its spool is deleted once it is published.
-    """
-    if directory.is_dir():
-        return
-    make(directory.parent)
-    directory.mkdir(exist_ok=True)
-    sync(directory.parent)
 
 
 def sha256(path: Path) -> str:
     """Return the checksum of a file in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sync(path: Path) -> None:
-    """Flush a file or a directory to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _encoding(columns: pa.Schema) -> dict[str, Any]:
@@ -240,4 +220,4 @@ def _unpacked(value: Any) -> Any:
 def _write_json(path: Path, document: Mapping[str, Any]) -> None:
     text = json.dumps(plain(document), indent=1, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
-    sync(path)
+    durable.sync(path)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, groupby
 from pathlib import Path
 
+from probes import durable
 from store import publishing
 from store.upkeep import damage
 from store.upkeep.damage import Problem
@@ -47,11 +48,11 @@ def _put_aside(root: Path, run: Path, problems: Sequence[Problem]) -> dict[Probl
 def _move(root: Path, source: Path) -> Path:
     place = root / NAME / source.relative_to(root / "runs")
     try:
-        publishing.make(place.parent)
+        durable.make(place.parent)
         target = next(path for path in _places(place) if not path.exists())
         source.rename(target)
-        publishing.sync(target.parent)
-        publishing.sync(source.parent)
+        durable.sync(target.parent)
+        durable.sync(source.parent)
     except OSError as error:
         raise OSError(f"{source} cannot be put aside ({error.strerror}); make the store writable") from error
     return target

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from probes import durable
 from store import manifest, publishing
 
 REMOVED = ".removed-"
@@ -87,14 +88,14 @@ def _hidden(root: Path, run_id: str) -> list[Path]:
     annotated = layers.is_dir()
     if annotated:
         layers.rename(noted)
-        publishing.sync(layers.parent)
+        durable.sync(layers.parent)
     try:
         publishing.run_directory(root, run_id).rename(run)
     except OSError:
         if annotated:
             noted.rename(layers)
         raise
-    publishing.sync(runs)
+    durable.sync(runs)
     return [run, noted] if annotated else [run]
 
 

@@ -64,7 +64,7 @@ def test_a_spawned_run_is_watched_to_its_end(spool, tmp_path, monkeypatch):
     write_job(spool, JOB)
     process = spawn(spool)
     seen: list[Progress] = []
-    assert os.getsid(process.pid) == process.pid  # it outlives this session
+    assert os.getsid(process.pid) == process.pid  # it outlives this terminal
     assert watch(process, spool, seen.append) == 0
     assert (seen[-1].cycle, seen[-1].total, seen[-1].remaining_s) == (8, 8, 0.0)
     assert (spool / "log").read_text() == ""
