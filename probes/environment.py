@@ -12,6 +12,8 @@ from typing import Any
 
 import psutil
 
+from probes import ownership
+
 _MODEL = re.compile(r"^model name\s*:\s*(.+)$", re.MULTILINE)
 
 VARIABLES = (
@@ -44,7 +46,7 @@ def facts(root: Path, *, private: bool = False) -> dict[str, Any]:
         "os": system.sysname if system else sys.platform,
         "kernel": system.release if system else None,
         "host": system.nodename if system and not private else None,
-        "boot_id": _text(Path("/proc/sys/kernel/random/boot_id")),
+        "boot_id": ownership.boot_id(),
         "cpu_model": cpu_model(_text(Path("/proc/cpuinfo"))),
         "cores": os.cpu_count(),
         "memory_bytes": memory_bytes(),

@@ -105,6 +105,14 @@ def live(spools: Path) -> int:
     return 0
 
 
+def boot_id() -> str | None:
+    """Return the boot of this host, within which a process's number is its own; None where the kernel tells none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+
+
 @contextmanager
 def adopt_lock(spool: Path, *, wait: bool, own: bool) -> Iterator[bool]:
     """Hold a spool for publishing.

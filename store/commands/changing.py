@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from probes import ownership
 from store import exporting, importing, publishing, spooled
 from store.adopting import adopt
 from store.cache import compacting
@@ -128,7 +129,7 @@ def _has_ended(spool: Path) -> bool:
     try:
         owner = int((spool / "owner.pid").read_text(encoding="ascii"))
         # In a store that several hosts share, the number may be of a process elsewhere.
-        if spooled.read_job(spool).run["boot_id"] != _boot_id():
+        if spooled.read_job(spool).run["boot_id"] != ownership.boot_id():
             return False
         if owner != os.getppid():
             os.kill(owner, 0)
@@ -137,13 +138,6 @@ def _has_ended(spool: Path) -> bool:
     except (OSError, ValueError):
         return False
     return owner == os.getppid()
-
-
-def _boot_id() -> str | None:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return None
 
 
 def import_(arguments: argparse.Namespace) -> int:
