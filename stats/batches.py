@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 SIGNALS = {"h2": ("rss_bytes",), "h3": ("sampling_ns", "sampling_calls"), "h5": ("net_ns",)}
 """What the notes on each hypothesis read."""
 
+COLUMNS = ("x_mean", "y_mean", "y_median", "n")
+"""Of a digest, in the order of ``Batches``."""
+
 CONDITIONS = """
 -- one row per condition of the selected runs, in the order in which they ran
 select run_id, condition, condition_cycles from conditions order by run_id, position
@@ -75,11 +78,11 @@ def _spans(catalog: Catalog, ids: Sequence[str]) -> dict[str, dict[str, tuple[in
 
 
 def _batches(catalog: Catalog, ids: Sequence[str], signal: str) -> dict[str, Batches]:
-    rows = catalog.digest(ids, part="batch", signal=signal)
+    rows = catalog.digest(ids, part="batch", signal=signal).select(["run_id", "place", *COLUMNS])
     rows = rows.sort_by([("run_id", "ascending"), ("place", "ascending")])
     runs = rows["run_id"].combine_chunks().dictionary_encode()
     starts = np.unique(runs.indices.to_numpy(), return_index=True)[1].tolist()
-    read = Batches(*(rows[name].to_numpy().astype(float) for name in ("x_mean", "y_mean", "y_median", "n")))
+    read = Batches(*(rows[name].to_numpy().astype(float) for name in COLUMNS))
     ends = [*starts, rows.num_rows][1:]
     return {
         run_id: read.only(slice(start, end))
@@ -91,7 +94,7 @@ def _parted(batches: Batches, spans: Mapping[str, tuple[int, int]]) -> Parts:
     """Return the batches that lie in each condition; one that may reach into two is in none."""
     if not spans:
         return {"": batches}
-    gaps = np.diff(batches.x)
-    half = np.maximum(np.append(gaps, 0.0), np.insert(gaps, 0, 0.0)) / 2
+    gaps = np.concatenate(([0.0], np.diff(batches.x), [0.0]))
+    half = np.maximum(gaps[:-1], gaps[1:]) / 2
     low, high = batches.x - half, batches.x + half
     return {name: batches.only((low >= first - 0.5) & (high <= end)) for name, (first, end) in spans.items()}

@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from stats.hypotheses.finding import Aside, Criterion, Row
+from store.reduced.pairs import PAIRS
 
 if TYPE_CHECKING:
     from store.catalog import Catalog
@@ -36,10 +37,17 @@ def reader(catalog: Catalog, ids: Sequence[str]) -> Read:
     def read(test: Criterion | Aside) -> Signals:
         if sums is None or not test.pairs:
             return reduced(test.kernel, test.sample)
-        return {run_id: _named(sums[run_id]["pair"], f"{test.pairs}/") for run_id in ids}
+        names = _names(test.pairs)
+        return {run_id: _named(sums[run_id]["pair"], names) for run_id in ids}
 
     return read
 
 
-def _named(pairs: Mapping[str, Row], test: str) -> dict[str, Row]:
-    return {name.removeprefix(test): row for name, row in pairs.items() if name.startswith(test)}
+def _names(test: str) -> dict[str, str]:
+    """Return the signals of one test by their names in a digest: looked for once, not in each of a thousand runs."""
+    named = ((pair.name, pair.name.partition("/")) for pair in PAIRS)
+    return {name: signal for name, (of, _, signal) in named if of == test}
+
+
+def _named(pairs: Mapping[str, Row], names: Mapping[str, str]) -> dict[str, Row]:
+    return {name: pairs[key] for key, name in names.items() if key in pairs}

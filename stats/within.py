@@ -67,8 +67,9 @@ def rise(batches: Batches, conditions: int = 1) -> float | None:
     x, y = (values.tolist() for values in (batches.x, batches.median))
     middles = np.array([fmean(x[a:b]) for a, b in pairwise(edges)])
     medians = np.array([median(y[a:b]) for a, b in pairwise(edges)])
-    dx, dy = middles - middles.mean(), medians - medians.mean()
-    sxy, floor, level = float(dx @ dy), 1 - UNEXPLAINED / conditions**SHARED, float(medians.mean())
+    level = float(medians.mean())
+    dx, dy = middles - middles.mean(), medians - level
+    sxy, floor = float(dx @ dy), 1 - UNEXPLAINED / conditions**SHARED
     if min(sxy, level) <= 0 or sxy * sxy <= floor * float((dx @ dx) * (dy @ dy)):
         return None
     share = sxy / float(dx @ dx) * (x[-1] - x[0]) / level

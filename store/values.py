@@ -84,7 +84,7 @@ def _plain_scalar(value: Any) -> Any:
 
 def whole(text: str) -> str:
     """Return a text without half characters: JSON and names of files may hold them, tables and files cannot."""
-    return text.encode(errors="backslashreplace").decode()
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
 def _text(value: Any) -> str:

@@ -61,8 +61,8 @@ class Bound(NamedTuple):
     def shown(self) -> str:
         """Return the value with the digits that tell it from its limit; what rounding left of nothing is 0."""
         value = 0.0 if abs(self.value) < 1e-12 * abs(self.limit) else self.value
-        texts = [f"{value:.{digits}g}" for digits in range(3, 18)]
-        return next((text for text in texts if float(text) != self.limit), texts[0])
+        texts = (f"{value:.{digits}g}" for digits in range(3, 18))
+        return next((text for text in texts if float(text) != self.limit), f"{value:.3g}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
