@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cache, cached_property, partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 from store import choosing, manifest, publishing, query, relations, schema
 from store import live as spooled
 from store.cache import compacting, digests, index, keeping
-from store.cache.compacting import Compacted
 from store.cache.digests import Sums
 from store.cache.index import Fleet
 from store.connections import Connections
@@ -90,6 +89,8 @@ class Catalog:
         self._live = live
         self._timeout_s = timeout_s
         self._summed: tuple[tuple[str, ...], Mapping[str, Sums] | None] | None = None
+        # No method: DuckDB keeps what it is given from the collector, so a cycle through it would never end.
+        self._compacted = cache(partial(compacting.read, root, fleet.found))
         self._connections = Connections()
 
     def _add_running(self, run: Manifest, live: bool) -> None:
@@ -258,7 +259,7 @@ class Catalog:
         ValueError
             If a column has two types among these runs.
         """
-        return relations.tables(self.root, self._chosen(runs), self._spooled, lambda: self._compacted)
+        return relations.tables(self.root, self._chosen(runs), self._spooled, self._compacted)
 
     def columns(self, runs: Sequence[str] | None = None) -> dict[str, pa.Schema]:
         """Return every table's columns over the chosen runs, observables included.
@@ -348,10 +349,6 @@ class Catalog:
         for run_id in self._chosen(ids)["run_id"].to_pylist():
             with suppress(ValueError):
                 yield self._running.get(run_id) or manifest.load(publishing.run_directory(self.root, run_id))
-
-    @cached_property
-    def _compacted(self) -> Compacted:
-        return compacting.read(self.root, self._fleet.found)
 
     @cached_property
     def _ids(self) -> frozenset[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import weakref
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -44,6 +46,15 @@ def runs(tmp_path: Path, make_run: Callable[..., str]) -> list[str]:
 def catalog(tmp_path: Path, runs: list[str]) -> Iterator[Catalog]:
     with open_catalog(tmp_path) as catalog:
         yield catalog
+
+
+def test_a_catalog_that_nobody_closes_is_freed_with_its_connections(tmp_path: Path, runs: list[str]) -> None:
+    catalog = open_catalog(tmp_path)
+    assert catalog.query("select count(*) as n from cycles") == [{"n": 8}]
+    freed = weakref.ref(catalog)
+    del catalog
+    gc.collect()
+    assert freed() is None
 
 
 def test_every_core_table_of_an_empty_store_is_typed_and_empty(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def answers(root: Path, runs: list[str] | None = None) -> list[object]:
 
 def merged(root: Path) -> set[str]:
     with open_catalog(root) as catalog:
-        return set(catalog._compacted.tables)
+        return set(catalog._compacted().tables)
 
 
 def compact(root: Path) -> dict[str, int]:
