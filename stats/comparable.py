@@ -108,6 +108,16 @@ def pooled(catalog: Catalog, ids: Sequence[str], *, apart: Collection[str] = ())
     return [*_copies(rows), *_repeated(rows), *_configurations(rows, apart)]
 
 
+def copied(catalog: Catalog, a: Sequence[str], b: Sequence[str]) -> Iterator[str]:
+    """Say which runs of ``b`` are copies of runs of ``a``, with which they are compared."""
+    of_a = {key: row["run_id"] for row in catalog.runs(a).to_pylist() for key in _recording(row)}
+    rows = catalog.runs(b).to_pylist()
+    found = {row["run_id"]: of_a[key] for row in rows for key in _recording(row) if key in of_a}
+    if found:
+        said = _copied(len(found), f"{len(rows)} runs of B", "one of A", *next(iter(found.items())))
+        yield f"{said}: compared with itself; leave it out of one side"
+
+
 def differences(catalog: Catalog, a: Sequence[str], b: Sequence[str], asked: Iterable[str] = ()) -> list[str]:
     """Return notes on what sets the runs of ``a`` and ``b`` apart: what is compared, and what confounds it.
 
@@ -153,12 +163,17 @@ def _copies(rows: Sequence[Row]) -> Iterator[str]:
     groups = dict.fromkeys(tuple(ids) for ids in held.values() if len(ids) > 1)
     extra = len({run_id for ids in groups for run_id in ids[1:]})
     if extra:
-        first, second = next(iter(groups))[:2]
-        are = "is a copy" if extra == 1 else "are copies"
-        yield (
-            f"{extra} of {len(rows)} runs {are} of another one (run {second} of {first}: the same recording, by its "
-            "file, or by start, cycles and wall time): no further evidence, but counted; leave it out with --where"
-        )
+        first, copy = next(iter(groups))[:2]
+        said = _copied(extra, f"{len(rows)} runs", "another one", copy, first)
+        yield f"{said}: no further evidence, but counted; leave it out with --where"
+
+
+def _copied(n: int, runs: str, whose: str, copy: str, first: str) -> str:
+    are = "is a copy" if n == 1 else "are copies"
+    return (
+        f"{n} of {runs} {are} of {whose} (run {copy} of {first}: the same recording, by its file, or by start, cycles "
+        "and wall time)"
+    )
 
 
 def _recording(row: Row) -> Iterator[tuple[Any, ...]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Unpack
 
 from stats import accounts, elimination, gains, remarks
-from stats.comparable import alike, differences, pooled
+from stats.comparable import alike, copied, differences, pooled
 from stats.published import joint_verdict, predicted, studied, with_prediction
 from stats.quantity import Quantity
 from stats.savings import Rows as Spent
@@ -130,6 +130,7 @@ def _cautions(catalog: Catalog, a: Selected, b: Selected) -> Iterator[str]:
     """Yield what else is to bear in mind of the runs of both sides."""
     for name, side in (("A", a), ("B", b)):
         yield from (f"{name}: {note}" for note in pooled(catalog, side.runs))
+    yield from copied(catalog, a.runs, b.runs)
     yield from differences(catalog, a.runs, b.runs, (*a.where, *b.where))
     yield from sanity.notes(catalog, (*a.runs, *b.runs), alone=False)
 

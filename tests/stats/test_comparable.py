@@ -211,3 +211,13 @@ def test_the_same_recording_twice_is_named_a_copy(tmp_path, make_run, first, sec
             assert not copies or notes[0].startswith("1 of 2 runs is a copy of another one (run ")
         apart = judge(catalog, by="run_id")
         assert not any("copy" in note for one in apart for note in one.notes)
+
+
+def test_a_recording_on_both_sides_of_a_comparison_is_named(tmp_path, make_run):
+    start = datetime(2026, 1, 2, tzinfo=UTC)
+    a = make_run(tmp_path, optimization="unoptimized", cycles=CYCLES, started_at=start, wall_s=1.5)
+    b = make_run(tmp_path, optimization="cached", cycles=CYCLES, started_at=start, wall_s=1.5)
+    make_run(tmp_path, optimization="cached", cycles=CYCLES, wall_s=1.5)
+    with open_catalog(tmp_path) as catalog:
+        (said,) = (note for note in compare(catalog, a=A, b=B).notes if "copy" in note)
+    assert said.startswith(f"1 of 2 runs of B is a copy of one of A (run {b} of {a}: ")
