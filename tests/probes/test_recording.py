@@ -77,18 +77,23 @@ def test_the_cycle_index_runs_on_over_all_conditions(spool, read_rows):
     assert {row["process"] for row in rows} == {0}
 
 
-def test_rows_obey_the_identity_and_telescope(spool, read_rows):
+def test_rows_lie_within_the_clocks_around_them(spool, read_rows):
+    cpu_ns, wall_ns = time.thread_time_ns(), time.perf_counter_ns()
     record(spool, conditions=((30, 0.002),))
+    wall_ns, cpu_ns = time.perf_counter_ns() - wall_ns, time.thread_time_ns() - cpu_ns
     rows = read_rows(spool, "cycles")
-    for row in rows:
-        assert row["wall_ns"] == row["cpu_ns"] + row["runq_ns"] + row["offcpu_ns"]
-    for before, after in pairwise(rows):
-        assert after["t_ns"] - before["t_ns"] == after["wall_ns"]
+    assert 30 * 2 * MS <= sum(row["wall_ns"] for row in rows) < wall_ns
+    assert 0 < sum(row["cpu_ns"] for row in rows) < cpu_ns
+    assert sum(row["offcpu_ns"] for row in rows) > 30 * MS  # it sleeps
+    assert min(row["runq_ns"] for row in rows) >= 0
 
 
 def test_building_a_condition_is_in_no_cycle(spool, read_rows):
     record(spool, conditions=((3, 0.0), (3, 0.0)), between_s=0.1)
-    assert sum(row["wall_ns"] for row in read_rows(spool, "cycles")) < 100 * MS
+    rows = read_rows(spool, "cycles")
+    before = [0, *(row["t_ns"] for row in rows)]
+    apart = [row["t_ns"] - row["wall_ns"] - end for row, end in zip(rows, before, strict=False)]
+    assert [ns >= 100 * MS for ns in apart] == [True, False, False] * 2
 
 
 def test_the_baseline_is_cycle_minus_one_and_in_no_cycle(spool, read_rows):
@@ -132,7 +137,8 @@ def test_a_rate_in_seconds_is_kept_over_conditions(spool, read_rows):
 
 
 def test_a_rate_that_costs_too_much_is_lowered_and_said(spool, read_rows):
-    end = record(spool, probes={"level": Probe(every_cycles=1, cost_s=0.002)}, conditions=((60, 0.0),))
+    # So dear that it is too dear even where a cycle waits 100 ms for a CPU.
+    end = record(spool, probes={"level": Probe(every_cycles=1, cost_s=0.05)}, conditions=((60, 0.0),))
     assert len(read_rows(spool, "probe_level")) == 4
     assert end["observer"]["level"]["asked"] == {"every_cycles": 1}
     effective = end["observer"]["level"]["in_effect"]["every_cycles"]
@@ -297,9 +303,9 @@ def test_a_thread_beside_the_loop_is_in_the_process_total_only(spool, read_rows)
     finally:
         stop.set()
         thread.join()
-    (window,) = read_rows(spool, "windows")
-    assert window["process_cpu_ns"] > 2 * window["cpu_ns"]
-    assert window["threads"] >= 2
+    windows = read_rows(spool, "windows")
+    assert sum(row["process_cpu_ns"] for row in windows) > 2 * sum(row["cpu_ns"] for row in windows)
+    assert min(row["threads"] for row in windows) >= 2
 
 
 def test_what_the_recorder_costs_is_in_the_ledger_with_an_interval(spool):
@@ -313,19 +319,32 @@ def test_what_the_recorder_costs_is_in_the_ledger_with_an_interval(spool):
     assert end["observer"]["spool"]["reads"] == len(list(spool.glob("*.spool")))
 
 
-def test_a_forked_child_that_goes_on_writes_nothing(spool, read_rows):
-    running = Running(spool)
-    with Meters() as meters, recorder_of(running, meters) as recorder:
+# In a process of one thread: a child forked beside threads may find a lock held for ever.
+FORKING = """
+import os
+from pathlib import Path
+from probes.meters import Meters
+from probes.recording import Recorder
+from probes.running import Running
+
+running = Running(Path("spool"))
+with Meters() as meters:
+    with Recorder(running, meters=meters, observables={"population": int}, probes={}) as recorder:
         recorder.begin(0)
         recorder.end_cycle((0,))
         child = os.fork()
         if child == 0:
             recorder.end_cycle((1,))
             recorder.end_cycle((2,))
-            os._exit(0)
-        os.waitpid(child, 0)
+            os._exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
         recorder.end_cycle((3,))
         recorder.end_condition()
+"""
+
+
+def test_a_forked_child_that_goes_on_writes_nothing(spool, read_rows, script):
+    assert script(FORKING, before="").returncode == 0
     assert [row["population"] for row in read_rows(spool, "cycles")] == [0, 3]
 
 
