@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from itertools import pairwise
 
+import psutil
 import pytest
 
 from probes import accounts
@@ -70,9 +72,11 @@ def test_sleep_is_off_cpu(account):
 
 @linux
 def test_a_busy_loop_is_cpu(account):
+    stolen_s = psutil.cpu_times().steal
     found = account(lambda: busy(50))
+    stolen_s = psutil.cpu_times().steal - stolen_s
     assert found.cpu_ns >= 50 * MS
-    assert found.offcpu_ns < 25 * MS
+    assert found.offcpu_ns < 25 * MS + stolen_s * 1e9  # what a hypervisor takes is in neither clock
 
 
 @linux
@@ -108,7 +112,8 @@ def test_a_storm_of_collections_moves_gc_ns(account):
 def test_page_faults_are_counted(account):
     pages, size = 2048, mmap.PAGESIZE
     with mmap.mmap(-1, pages * size) as fresh:  # of its own: an allocator may hand out pages that are there
-        fresh.madvise(mmap.MADV_NOHUGEPAGE)
+        with suppress(OSError):  # a kernel without huge pages
+            fresh.madvise(mmap.MADV_NOHUGEPAGE)
         found = account(lambda: [fresh.__setitem__(page * size, 1) for page in range(pages)])
     assert found.minor_faults >= pages
 
