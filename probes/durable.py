@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+
+
+def named(place: Path) -> None:
+    """Refuse a place that Arrow and DuckDB have no word for: what lies there is neither published nor asked.
+
+    Raises
+    ------
+    OSError
+        If its absolute path is no UTF-8 text.
+    """
+    path = str(place.absolute())
+    if (shown := path.encode(errors="backslashreplace").decode()) != path:
+        raise OSError(errno.EILSEQ, "its path is no UTF-8 text", shown)
 
 
 def sync(path: Path) -> None:

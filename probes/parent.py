@@ -45,6 +45,7 @@ def package_environment() -> dict[str, str]:
 
 def write_job(spool: Path, job: Mapping[str, Any]) -> None:
     """Write ``job.json`` into a new spool directory, on disk before anything runs."""
+    durable.named(spool)
     durable.make(spool)
     unfinished = spool / "job.json.new"
     with unfinished.open("w", encoding="utf-8") as file:

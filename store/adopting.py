@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from probes import ownership
+from probes import durable, ownership
 from store import converting, publishing, schema, spooled
 from store.publishing import CannotPublish
 from store.spooled import End, Job
@@ -75,9 +75,12 @@ def adopt(spool: Path, *, wait: bool = False, own: bool = False, force: bool = F
     ------
     CannotPublish
         If the store cannot be written; the spool stays.
+    OSError
+        If the path is no UTF-8 text.
     ValueError
         If ``job.json`` cannot be read.
     """
+    durable.named(spool)
     spool = spool.absolute()
     run_id, root = spool.name, spool.parent.parent
     final = publishing.run_directory(root, run_id)

@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from probes import durable
 from store import choosing, manifest, publishing, query, relations, schema
 from store import live as spooled
 from store.cache import compacting, digests, index, keeping
@@ -50,12 +51,15 @@ def open_catalog(path: str | PathLike[str], *, live: bool = False, timeout_s: fl
     ------
     FileNotFoundError
         If there is no such directory.
+    OSError
+        If its path is no UTF-8 text.
     """
     root = Path(path)
     if not root.is_dir():
         raise FileNotFoundError(
             f"store {root} is not a directory; name another with --store, or run an experiment"
         )
+    durable.named(root)
     running = manifest.running_runs(root)  # first: a run published meanwhile is then seen twice, never missed
     fleet = index.survey(root)
     if len(fleet.fresh) > WORTH_KEEPING:

@@ -14,6 +14,7 @@ REMEDIES = {
     errno.EISDIR: "name a file in it",
     errno.ENOTDIR: "name a directory",
     errno.ENAMETOOLONG: "give it a shorter name",
+    errno.EILSEQ: "rename it, or name another place",
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from probes import durable
 from store import carrying, raw
 from store.commandline import sentence
 
@@ -34,6 +35,7 @@ def bring(paths: Sequence[Path], root: Path, wanted: Wanted, note: Callable[[str
     Of a directory every run of a store and every file of a known form is taken, and what is left is said: that
     alone is no failure, but a directory that brings no run is one.
     """
+    durable.named(root)
     ids: list[str] = []
     whole = True
     into = _Import(root, wanted, raw.held_by(root), note)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from probes import ownership
+from probes import durable, ownership
 from store import manifest, publishing
 from store.adopting import adopt
 from store.cache import foreign, index, keeping
@@ -28,7 +28,13 @@ def refresh(root: Path, *, note: Callable[[str], None] | None = None) -> list[st
     -------
     list of str
         Runs that this call published, sorted.
+
+    Raises
+    ------
+    OSError
+        If the store's path is no UTF-8 text.
     """
+    durable.named(root)
     note = note or _silent
     adopted = [run_id for spool in _leftover(root) if (run_id := _adopt(root, spool, note)) is not None]
     refresh_catalog(root, note)

@@ -59,6 +59,13 @@ def test_a_job_that_is_no_json_leaves_no_job(spool):
     assert not (spool / "job.json").exists()
 
 
+def test_what_could_not_be_published_for_its_path_is_not_begun(tmp_path):
+    store = tmp_path / os.fsdecode(b"caf\xe9")
+    with pytest.raises(OSError, match="no UTF-8 text"):
+        write_job(store / "spool" / "run", JOB)
+    assert not store.exists()
+
+
 def test_a_spawned_run_is_watched_to_its_end(spool, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_job(spool, JOB)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -62,6 +63,21 @@ def test_help_names_every_command(run: Callable[..., tuple[int, str, str]]) -> N
     code, out, _ = run("--help")
     assert code == 0
     assert all(f"\n    {command} " in out for command in COMMANDS)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take no such name")
+@pytest.mark.parametrize(
+    "words",
+    [("ls",), ("sql", "from cycles"), ("refresh",), ("verify",), ("import", "{store}")],
+    ids=lambda words: words[0],
+)
+def test_a_store_whose_path_is_no_utf8_is_refused_in_a_sentence(run, store, tmp_path, words) -> None:
+    odd = tmp_path / os.fsdecode(b"caf\xe9")
+    odd.mkdir()
+    code, out, err = run(*(word.format(store=store) for word in words), "--store", odd)
+    assert (code, out) == (2, "")
+    assert "its path is no UTF-8 text" in err
+    assert list(odd.rglob("*.json")) == []
 
 
 @pytest.mark.parametrize(
