@@ -1,5 +1,4 @@
 import ctypes
-import gc
 import json
 import os
 import subprocess
@@ -47,11 +46,6 @@ Total                              =            3,145,728
 """
 
 
-@pytest.fixture
-def probe():
-    return Probe(SimpleNamespace(), every_cycles=1)
-
-
 def test_the_report_counts_arenas_bytes_and_pools():
     assert parse(REPORT) == Sample(
         arenas=3,
@@ -93,7 +87,10 @@ def readings(keep: int) -> list[Sample]:
 
     In a process of its own: pools that tests before this one left free would take up a part of it.
     """
-    script = ALLOCATE.format(blocks=64 * MIB // 512, keep=keep)
+    return printed(ALLOCATE.format(blocks=64 * MIB // 512, keep=keep))
+
+
+def printed(script: str) -> list[Sample]:
     ran = subprocess.run(
         [sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
@@ -119,13 +116,22 @@ def test_one_survivor_a_pool_pins_the_arenas_and_leaves_their_blocks_free():
     assert (after.available_bytes - before.available_bytes) / MIB == pytest.approx(64 * 30 / 31, rel=0.1)
 
 
+READ = """
+import json
+from probes.pymalloc import Probe
+
+probe = Probe(None, every_cycles=1)
+for _ in range(10):
+    first = probe.read()
+for _ in range(1000):
+    last = probe.read()
+print(json.dumps([first, last]))
+"""
+
+
 @PYMALLOC
-def test_readings_leave_nothing_behind(probe):
-    gc.collect()  # what other tests left is not freed in between
-    for _ in range(10):
-        first = Sample(*probe.read())
-    for _ in range(1000):
-        last = Sample(*probe.read())
+def test_readings_leave_nothing_behind():
+    first, last = printed(READ)
     # A row is 100 bytes and more: keeping a thousand would show.
     assert abs(last.allocated_bytes - first.allocated_bytes) < 50_000
 
