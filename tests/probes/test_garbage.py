@@ -49,10 +49,14 @@ def test_a_collection_is_a_pause():
 def test_a_thousand_lists_are_a_thousand_tracked_objects_more():
     probe = Probe(SimpleNamespace(gc_ns=0), every_cycles=1, tracked_every=1)
     gc.collect()
-    before = Sample(*probe.read()).tracked_objects
-    lists = [[] for _ in range(1000)]
-    probe._not_before_ns = 0
-    after = Sample(*probe.read()).tracked_objects
+    gc.disable()  # a collection in between would free what others leave meanwhile
+    try:
+        before = Sample(*probe.read()).tracked_objects
+        lists = [[] for _ in range(1000)]
+        probe._not_before_ns = 0
+        after = Sample(*probe.read()).tracked_objects
+    finally:
+        gc.enable()
     del lists
     assert after - before == pytest.approx(1000, abs=50)
 
