@@ -67,9 +67,10 @@ def test_reading_leaves_the_workloads_own_cpu_percent_alone(monkeypatch):
 
 
 def test_this_machines_reading_is_in_range():
+    before = os.getloadavg()[0]
     sample = Sample(*Probe(SimpleNamespace(), every_s=0.5).read())
     assert 0 < sample.memory_percent < 100
-    assert sample.load_1m == pytest.approx(os.getloadavg()[0], abs=1)
+    assert sample.load_1m in (before, os.getloadavg()[0])
 
 
 def test_time_that_the_hypervisor_took_is_a_share_of_its_own():
@@ -105,12 +106,15 @@ def test_a_machine_without_swap_uses_none():
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_64_mib_written_to_a_file_are_page_cache(tmp_path):
     probe = Probe(SimpleNamespace(), every_s=1)
-    before = Sample(*probe.read())
-    (tmp_path / "file").write_bytes(bytes(64 << 20))
-    after = Sample(*probe.read())
+    grown = [0]
+    # Others write and drop pages of the same cache meanwhile, all of this in the moment in which one removes its files.
+    while grown[-1] <= 32 << 20 and len(grown) < 6:
+        before = Sample(*probe.read())
+        (tmp_path / "file").write_bytes(bytes(64 << 20))
+        grown.append(Sample(*probe.read()).page_cache_bytes - before.page_cache_bytes)
+        (tmp_path / "file").unlink()
     probe.close()
-    # Others write and drop pages meanwhile.
-    assert after.page_cache_bytes - before.page_cache_bytes > 32 << 20
+    assert grown[-1] > 32 << 20
 
 
 def test_without_procfs_psutil_knows_the_share_in_use(tmp_path):
