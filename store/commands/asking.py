@@ -7,15 +7,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from probes import ownership
-from store import comments, manifest, output, publishing, schema
+from store import comments, output, schema
 from store.catalog import Catalog, open_catalog
 from store.commandline import note
 from store.commands import listing, statement
 from store.commands.shell import Shell
 from store.selection import Selection
-from store.upkeep import damage, quarantine
-from store.upkeep.maintenance import refresh_catalog
+from store.upkeep import damage, maintenance, quarantine
 
 DONE = """
 -- one row per run with cycles: (run_id, n_cycles)
@@ -77,12 +75,7 @@ def _with_cycles(catalog: Catalog, runs: pa.Table) -> pa.Table:
 
 
 def _mention_unpublished(store: Path) -> None:
-    dead = [
-        spool
-        for spool in manifest.spools(store)
-        if ownership.state(spool) == "dead"
-        and not publishing.is_published(publishing.run_directory(store, spool.name))
-    ]
+    dead = maintenance.unpublished(store)
     if dead:
         ended = "1 run" if len(dead) == 1 else f"{len(dead)} runs"
         pronoun = "it" if len(dead) == 1 else "them"
@@ -149,5 +142,5 @@ def verify(arguments: argparse.Namespace) -> int:
     moved = quarantine.moved(aside.values())
     if moved:
         note(f"put aside in {arguments.store / quarantine.NAME}: {len(moved)}; nothing was deleted")
-        refresh_catalog(arguments.store, note)
+        maintenance.refresh_catalog(arguments.store, note)
     return 2 if len(problems) > sum(path is not None for path in aside.values()) else 0

@@ -89,8 +89,10 @@ def refresh(arguments: argparse.Namespace) -> int:
     """Publish what died; rebuild what is derived."""
     if not arguments.store.is_dir():
         required(arguments.store)
+    dead = maintenance.unpublished(arguments.store)
     _write_ids(arguments, maintenance.refresh(arguments.store, note=note))
-    return 0
+    # One that died meanwhile is the next refresh's.
+    return 2 if {*dead}.intersection(maintenance.unpublished(arguments.store)) else 0
 
 
 def compact(arguments: argparse.Namespace) -> int:

@@ -191,7 +191,7 @@ def _add_compact(subparsers: Commands) -> None:
 
 
 def _add_refresh(subparsers: Commands) -> None:
-    text = "Publish every run whose process died, and rebuild what is derived; prints the ids."
+    text = "Publish runs whose process died, rebuild what is derived; prints the ids; exit code 2 if one could not be."
     add_output_arguments(_command(subparsers, "refresh", changing.refresh, text, "refresh --store data"))
 
 

@@ -41,6 +41,14 @@ def refresh(root: Path, *, note: Callable[[str], None] | None = None) -> list[st
     return adopted
 
 
+def unpublished(root: Path) -> list[Path]:
+    """Return the spools of runs that ended without being published, sorted."""
+    dead = (spool for spool in manifest.spools(root) if ownership.state(spool) == "dead")
+    return [
+        spool for spool in dead if not publishing.is_published(publishing.run_directory(root, spool.name))
+    ]
+
+
 def _silent(sentence: str) -> None:
     """Drop a note that nobody asked for."""
 

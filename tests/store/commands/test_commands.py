@@ -216,6 +216,16 @@ def test_a_dead_run_is_mentioned_then_refresh_publishes_it(
     assert run("refresh", "--store", tmp_path, "--format", "json")[1] == "[]\n"
 
 
+def test_refresh_says_by_its_exit_code_that_a_run_could_not_be_published(
+    tmp_path: Path, make_spool: Callable[..., Path], run: Callable[..., tuple[int, str, str]]
+) -> None:
+    lost, whole = (make_spool(tmp_path, end=None) for _ in range(2))
+    (lost / "job.json").write_text("{")
+    code, out, err = run("refresh", "--store", tmp_path)
+    assert (code, out) == (2, f"{whole.name}\n")
+    assert f"remove {lost} if the run is lost" in err
+
+
 def test_adopt_publishes_one_spool(
     tmp_path: Path, make_spool: Callable[..., Path], run: Callable[..., tuple[int, str, str]]
 ) -> None:
