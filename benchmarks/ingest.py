@@ -165,10 +165,10 @@ def _end(tool: Tool, directory: Path, after_s: float) -> int:
         process.kill()
     returned = _count(counter)
     if not returned:
-        raise ChildProcessError(f"{tool.name} logged nothing in {PATIENCE_S:.0f} s")
+        raise ChildProcessError(f"{tool.name} logged nothing before it ended, or in {PATIENCE_S:.0f} s")
     return returned
 
 
 def _count(counter: Path) -> int:
     content = counter.read_bytes() if counter.exists() else b""
-    return int(struct.unpack("<q", content)[0]) if len(content) == 8 else 0
+    return int(struct.unpack("=q", content)[0]) if len(content) == 8 else 0

@@ -28,7 +28,7 @@ COLUMNS: Final = (
 )
 ROWS: Final = 12_000
 EXPERIMENT: Final = "ingest"
-_COUNT: Final = struct.Struct("<q")
+_COUNT: Final = struct.Struct("=q")
 
 Row = Sequence[float]
 Log = Callable[[int, Row], object]
@@ -204,10 +204,15 @@ def endless(counter: Path) -> Loop:
     counter.write_bytes(_COUNT.pack(0))
 
     def loop(log: Log) -> float:
-        with counter.open("r+b") as file, mmap.mmap(file.fileno(), _COUNT.size) as count:
+        # One store of eight bytes: pack_into clears them first, and a kill in between would leave 0.
+        with (
+            counter.open("r+b") as file,
+            mmap.mmap(file.fileno(), _COUNT.size) as count,
+            memoryview(count).cast("q") as returned,
+        ):
             for step, row in enumerate(forever(data)):
                 log(step, row)
-                _COUNT.pack_into(count, 0, step + 1)
+                returned[0] = step + 1
         return 0.0
 
     return loop

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,20 @@ def test_what_was_logged_is_found_again(tmp_path: Path) -> None:
     for name, (write, read) in own_rows.TOOLS.items():
         assert write(tmp_path / name, trackers.timed(100)) > 0
         assert read(tmp_path / name) == 100
+
+
+def test_the_count_of_a_process_that_is_killed_at_any_moment_is_whole(tmp_path: Path) -> None:
+    directory = tmp_path / "floor"
+    counter = directory.with_suffix(".count")
+    process = subprocess.Popen(tools.command(tools.FLOOR, directory), env=tools.environment())
+    try:
+        while process.poll() is None and not ingest._count(counter):
+            pass
+        seen = [struct.unpack("=q", counter.read_bytes())[0] for _ in range(20_000)]
+    finally:
+        process.kill()
+        process.wait()
+    assert all(before <= after for before, after in pairwise(seen))
 
 
 @pytest.mark.slow
