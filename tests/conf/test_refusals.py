@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,8 @@ def test_no_experiment_lists_them(tmp_path, capsys):
 def test_own_code_without_a_name_is_told_what_is_wrong_with_it(target, said, tmp_path, capsys, monkeypatch):
     tmp_path.joinpath("ours.py").write_text("class Mine:\n    def step(self, cycle): ...\n")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "ours", raising=False)
     assert main(["workload=callable", f"workload.target={target}", f"store.root={tmp_path / 'store'}"]) == 2
     assert said in capsys.readouterr().err
 
