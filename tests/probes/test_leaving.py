@@ -197,9 +197,10 @@ WAYS = {
         None,
         "KeyboardInterrupt",
         """
-        threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        later = threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT))
         try:
-            for c in tracked(10**9): pass
+            for c in tracked(10**9):
+                if c == 0: later.start()
         except KeyboardInterrupt: pass
         """,
     ),
@@ -282,20 +283,28 @@ def test_sigterm_kills_as_ever_and_leaves_the_rows(script, tmp_path, read_rows, 
     assert len(read_rows(only_spool(tmp_path), "cycles")) == 3
 
 
-# Presses Ctrl-C itself: a terminal's goes to the whole group of the loop.
+# Presses Ctrl-C itself, once it is waited for: a terminal's goes to the whole group of the loop.
 PUBLISHER = """
 import os, shutil, signal, sys, time
-time.sleep(0.1)
+while not os.path.exists("waiting"):
+    time.sleep(0.01)
 os.killpg(os.getpgid(os.getppid()), signal.SIGINT)
 time.sleep(0.2)
 shutil.rmtree(sys.argv[5])
 """
 INTERRUPTED = f"""
+from probes import parent
 with open("publisher", "w") as file:
     file.write("#!" + sys.executable + " -S" + {PUBLISHER!r})
 os.chmod("publisher", 0o755)
 sys.executable = os.path.abspath("publisher")
 os.setpgrp()
+class Popen(parent.subprocess.Popen):
+    def wait(self, timeout=None):
+        if "adopt" in self.args:
+            open("waiting", "w").close()
+        return super().wait(timeout)
+parent.subprocess.Popen = Popen
 """
 
 
@@ -303,7 +312,7 @@ os.setpgrp()
     "text",
     [
         "try:\n    for c in tracked(): pass\n    print('went on')",
-        "try:\n    for c in tracked(): break\n    time.sleep(5)\n    print('went on')",
+        "try:\n    for c in tracked(): break\n    for _ in range(3000): time.sleep(0.01)\n    print('went on')",
         "try:\n    with session() as rec: rec.cycle()\n    print('went on')",
     ],
     ids=["end", "break", "block"],
