@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -123,13 +124,36 @@ time.sleep(60)
 """
 
 
-def send(signum: int, *, times: int) -> None:
-    def deliver() -> None:
-        for _ in range(times):
-            time.sleep(0.3)
-            os.kill(os.getpid(), signum)
+@pytest.fixture
+def send() -> Iterator[Callable[..., None]]:
+    """Send this process a signal once it watches a child, and another once the first was handed on."""
+    # Until it watches, and when it has ceased to, a signal does nothing.
+    before = {signum: signal.signal(signum, lambda *_: None) for signum in parent.SIGNALS}
+    threads: list[threading.Thread] = []
 
-    threading.Thread(target=deliver).start()
+    def send(process: subprocess.Popen[bytes], signum: int, *, times: int) -> None:
+        harmless, hand_on, handed_on = signal.getsignal(signum), process.send_signal, threading.Event()
+
+        def noted(number: int) -> None:
+            hand_on(number)
+            handed_on.set()
+
+        def deliver() -> None:
+            while signal.getsignal(signum) is harmless:
+                time.sleep(0.01)
+            for _ in range(times):
+                os.kill(os.getpid(), signum)
+                handed_on.wait(60)
+
+        process.send_signal = noted  # type: ignore[method-assign]
+        threads.append(threading.Thread(target=deliver))
+        threads[-1].start()
+
+    yield send
+    for thread in threads:
+        thread.join()
+    for signum, handler in before.items():
+        signal.signal(signum, handler)
 
 
 @pytest.mark.parametrize(
@@ -137,31 +161,31 @@ def send(signum: int, *, times: int) -> None:
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)],
     ids=["INT", "TERM", "HUP as TERM"],
 )
-def test_the_first_signal_is_handed_on(spool, signum, code):
+def test_the_first_signal_is_handed_on(spool, send, signum, code):
     before = signal.getsignal(signum)
     process = child(spool, POLITE)
-    send(signum, times=1)
+    send(process, signum, times=1)
     assert watch(process, spool, lambda _: None) == code
     assert signal.getsignal(signum) is before
 
 
-def test_a_terminal_that_goes_away_may_say_so_twice(spool):
+def test_a_terminal_that_goes_away_may_say_so_twice(spool, send):
     process = child(
         spool, POLITE.replace("lambda *_: sys.exit(143)", "lambda *_: (time.sleep(1), sys.exit(143))")
     )
-    send(signal.SIGHUP, times=2)
+    send(process, signal.SIGHUP, times=2)
     assert (watch(process, spool, lambda _: None), process.returncode) == (143, 143)
 
 
-def test_a_signal_in_the_last_moment_still_stops_what_follows(spool):
+def test_a_signal_in_the_last_moment_still_stops_what_follows(spool, send):
     process = child(spool, POLITE.replace("sys.exit(143)", "sys.exit(0)"))
-    send(signal.SIGTERM, times=1)
+    send(process, signal.SIGTERM, times=1)
     assert (watch(process, spool, lambda _: None), process.returncode) == (143, 0)
 
 
-def test_the_second_signal_kills(spool):
+def test_the_second_signal_kills(spool, send):
     process = child(spool, DEAF)
-    send(signal.SIGINT, times=2)
+    send(process, signal.SIGINT, times=2)
     assert watch(process, spool, lambda _: None) == 130
     assert process.returncode == -signal.SIGKILL
 
@@ -190,7 +214,7 @@ def test_a_run_goes_on_without_its_parent(spool, tmp_path):
     write_job(spool, JOB)
     script = f"import os, pathlib, probes.parent as parent; parent.spawn(pathlib.Path({str(spool)!r})); os._exit(9)"
     assert subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=False).returncode == 9
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (spool / "end.json").exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
