@@ -62,6 +62,11 @@ def swallow(simulation):
     except Exception:
         pass
 
+def wait(simulation):
+    open("asleep", "w").close()
+    while not os.path.exists("awake"):
+        time.sleep(0.01)
+
 def kill(simulation):
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -74,8 +79,8 @@ def fork(simulation):
         raise SystemExit(0)
     os.wait()
 
-ACTS = {"nothing": lambda simulation: None, "boom": boom, "quit": quit_, "sleep": swallow, "kill": kill,
-        "vanish": vanish, "fork": fork}
+ACTS = {"nothing": lambda simulation: None, "boom": boom, "quit": quit_, "sleep": swallow, "wait": wait,
+        "kill": kill, "vanish": vanish, "fork": fork}
 '''
 
 MEASURED = """
@@ -85,7 +90,7 @@ sys.path.insert(0, sys.argv[1])
 from probes import build, recording, windows
 build.WORKLOADS = ("planted.Workload",)
 recording.SEGMENT_ROWS = int(sys.argv[3])
-windows.SECOND_NS = 200_000_000
+windows.SECOND_NS = int(sys.argv[4])
 from probes.measured import run
 sys.exit(run(Path(sys.argv[2])))
 """
@@ -189,7 +194,10 @@ def measure(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     (tmp_path / "code" / "planted.py").write_text(PLANTED)
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(spool: Path, *, segment_rows: int = 4096) -> subprocess.Popen[bytes]:
+    # A minute, so that no window ends because the machine stood still for a second.
+    def start(
+        spool: Path, *, segment_rows: int = 4096, second_ns: int = 60 * 10**9
+    ) -> subprocess.Popen[bytes]:
         with (spool / "log").open("wb") as log:
             process = subprocess.Popen(
                 [
@@ -199,6 +207,7 @@ def measure(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
                     str(tmp_path / "code"),
                     str(spool / "job.json"),
                     str(segment_rows),
+                    str(second_ns),
                 ],
                 cwd=tmp_path,
                 stdout=log,
@@ -232,7 +241,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 
     yield mount
     for where in mounted:
-        subprocess.run(["umount", str(where)], check=True)
+        subprocess.run(["umount", "-l", str(where)], check=True)
 
 
 @pytest.fixture
