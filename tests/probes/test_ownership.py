@@ -131,7 +131,7 @@ def test_waiting_ends_with_the_owner(spool, claim):
     said(process, "claimed")
     with adopt_lock(spool, wait=True, own=False) as held:
         assert held
-        assert process.wait(5) == 0
+        assert process.wait(60) == 0
 
 
 def test_an_adopter_that_waited_for_another_finds_the_spool_gone(spool, claim, monkeypatch):

@@ -24,7 +24,11 @@ CELL = st.none() | st.integers(-(2**63), 2**63 - 1)
 REAL = st.none() | st.floats()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=40,
+    deadline=None,
+)
 @given(st.lists(st.tuples(CELL, REAL), max_size=12))
 def test_rows_come_back_bit_for_bit(tmp_path_factory, read_rows, rows):
     directory = tmp_path_factory.mktemp("spool")
@@ -187,6 +191,7 @@ def test_a_full_disk_keeps_what_was_written(small_disk, read_rows):
         written.append((cycle, 0.0))
     with pytest.raises(SpoolLost, match="No space left on device"):
         written.append((2000, 0.0))
+    written.close()
     assert [row["cycle"] for row in read_rows(disk, "cycles")] == list(range(2000))
     assert not list(disk.glob("*.new"))
 
