@@ -23,13 +23,12 @@ def snapshot(run: Manifest) -> tuple[Manifest, Mapping[str, pa.Table]]:
     if publishing.is_published(published):
         return manifest.load(published), {}
     files = {f"{name}.parquet": File("", table.num_rows, _types(table)) for name, table in tables.items()}
-    rows = {name: _with_run(table, run.run_id) for name, table in tables.items()}
+    rows = {
+        name: table.append_column("run_id", pa.repeat(run.run_id, table.num_rows))
+        for name, table in tables.items()
+    }
     return replace(run, files=files), rows
 
 
 def _types(table: pa.Table) -> dict[str, str]:
     return {field.name: schema.duckdb_type(field.type) for field in table.schema}
-
-
-def _with_run(table: pa.Table, run_id: str) -> pa.Table:
-    return table.append_column("run_id", pa.array([run_id] * table.num_rows, pa.string()))

@@ -156,5 +156,5 @@ def _batches(root: Path, table: str, runs: list[str], columns: pa.Schema) -> Ite
             partitioning=None,
             page_checksum_verification=True,
         )
-        ids = pa.array([run_id], pa.string()).take(pa.nulls(rows.num_rows, pa.int8()).fill_null(0))
-        yield from schema.conformed(rows.append_column("run_id", ids), columns).to_batches()
+        rows = rows.append_column("run_id", pa.repeat(run_id, rows.num_rows))
+        yield from schema.conformed(rows, columns).to_batches()

@@ -28,38 +28,10 @@ _NAMELESS = ("range", "generate_series", "unnest")
 """Table functions that read no table; others may name one in a text."""
 _PURE = ("CONSTANT", "COMPARISON", "CONJUNCTION", "BETWEEN", "OPERATOR", "CAST", "TYPE", "CASE", "PARAMETER")
 # Nothing random, nothing that can run for long: this is evaluated once more than was asked.
-_FUNCTIONS = frozenset(
-    (
-        *(
-            "%",
-            "+",
-            "-",
-            "*",
-            "/",
-            "//",
-            "||",
-            "~~",
-            "!~~",
-            "~~*",
-            "!~~*",
-            "->",
-            "->>",
-            "lower",
-            "upper",
-            "abs",
-        ),
-        *(
-            "contains",
-            "prefix",
-            "suffix",
-            "starts_with",
-            "ends_with",
-            "list_contains",
-            "list_has",
-            "json_extract",
-        ),
-    )
-)
+_FUNCTIONS = frozenset((
+    "%", "+", "-", "*", "/", "//", "||", "~~", "!~~", "~~*", "!~~*", "->", "->>", "lower", "upper", "abs",
+    "contains", "prefix", "suffix", "starts_with", "ends_with", "list_contains", "list_has", "json_extract",
+))  # fmt: skip
 
 
 class Asked(NamedTuple):
