@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import math
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from store import schema
 from store.raw import cycles, text
+from store.raw.cells import population
 from store.raw.fields import Field, NotImportable
 from store.raw.recording import Recording, note
 
@@ -184,19 +184,11 @@ def _recording(columns: dict[str, list[Any]]) -> Recording:
 def _condition(columns: Mapping[str, Sequence[Any]], name: str, position: int) -> dict[str, Any]:
     at = [i for i, condition in enumerate(columns["condition"]) if condition == name]
     wall_ns = [columns["wall_ns"][i] for i in at]
-    row: dict[str, Any] = {
+    return {
         "condition": name,
         "position": position,
         "mechanisms": {},
         "condition_cycles": len(at),
         "condition_wall_s": None if None in wall_ns else sum(wall_ns) / 1e9,
+        **population([columns["population"][i] for i in at] if "population" in columns else []),
     }
-    people: list[Any] = [columns["population"][i] for i in at] if "population" in columns else []
-    if people and None not in people:
-        row |= {
-            "population_mean": statistics.fmean(people),
-            "population_sd": statistics.pstdev(people),
-            "population_final": people[-1],
-            "population_max": max(people),
-        }
-    return row

@@ -44,11 +44,9 @@ def document(name: str, data: bytes) -> Field:
     NotImportable
         If it is damaged, neither JSON nor a table, or holds NaN, an infinity or a key twice.
     """
+    text = unpacked_text(name, data)
     try:
-        text = _unpacked(data).decode("utf-8-sig")
         value = _table(text) if _TABLE in text.partition("\n")[0].split(",") else _json(text)
-    except (EOFError, OSError, zlib.error) as error:
-        raise _unreadable(name, f"is damaged gzip ({error})") from error
     except UnicodeError as error:
         raise _unreadable(name, f"is no UTF-8 text ({error})") from error
     except RecursionError as error:
