@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 
 from probes import durable
 from store import choosing, manifest, publishing, query, relations, schema
-from store import live as spooled
 from store.cache import compacting, digests, index, keeping
 from store.cache.digests import Sums
 from store.cache.index import Fleet
 from store.connections import Connections
+from store.live import snapshot
 from store.manifest import Manifest
 from store.query import Connection, Refused, Rows, Source
 from store.reduced import digest
@@ -100,7 +100,7 @@ class Catalog:
     def _add_running(self, run: Manifest, live: bool) -> None:
         rows: Mapping[str, pa.Table] = {}
         if live:
-            run, rows = spooled.snapshot(run)
+            run, rows = snapshot(run)
         self._running[run.run_id] = run
         if rows:
             self._spooled[run.run_id] = rows

@@ -8,12 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from store import exporting
-from store.commands import asking as commands
-from store.commands import changing
-from store.selection import (
-    VALUED as COMMON,
-)
+from store import exporting, selection
+from store.commands import asking, changing
 from store.selection import (
     Parser,
     add_out_argument,
@@ -24,7 +20,7 @@ from store.selection import (
 )
 
 VALUED = (
-    *COMMON,
+    *selection.VALUED,
     *("--experiment", "--map", "--set", "--from", "--sort", "--columns"),
     *("--file", "-f", "--param", "--limit", "--memory-limit"),
 )
@@ -66,7 +62,7 @@ def _add_ls(subparsers: Commands) -> None:
     text = "List runs, running ones included."
     example = "ls --where \"status='failed'\" --sort 'wall_s desc'"
     command = _command(
-        subparsers, "ls", commands.ls, text, example, "ls --columns run_id,seed,tags --tag baseline"
+        subparsers, "ls", asking.ls, text, example, "ls --columns run_id,seed,tags --tag baseline"
     )
     sort = "columns of runs, each with asc or desc if wanted, such as 'wall_s desc, seed' (default by start)"
     command.add_argument("--sort", metavar="COLUMNS", help=sort)
@@ -78,7 +74,7 @@ def _add_ls(subparsers: Commands) -> None:
 def _add_sql(subparsers: Commands) -> None:
     text = "Ask one SELECT over the store's tables; it can read them and nothing else."
     command = _command(
-        subparsers, "sql", commands.sql, text,
+        subparsers, "sql", asking.sql, text,
         'sql "select status, count(*) from runs group by all" --format json',
         'sql -f slopes.sql --param experiment=c256 --out slopes.csv',
     )  # fmt: skip
@@ -95,7 +91,7 @@ def _add_sql(subparsers: Commands) -> None:
 
 def _add_shell(subparsers: Commands) -> None:
     text = "Ask one statement after another, with history and completion."
-    command = _command(subparsers, "shell", commands.shell, text, "shell --where \"experiment='c256'\"")
+    command = _command(subparsers, "shell", asking.shell, text, "shell --where \"experiment='c256'\"")
     shown = "rows shown of an answer (default %(default)s)"
     command.add_argument("--limit", type=count, default=SHELL_ROWS, metavar="N", help=shown)
     _add_memory_limit(command)
@@ -106,7 +102,7 @@ def _add_shell(subparsers: Commands) -> None:
 
 def _add_describe(subparsers: Commands) -> None:
     text = "List the tables, or one table's columns with types and units."
-    command = _command(subparsers, "describe", commands.describe, text, "describe cycles")
+    command = _command(subparsers, "describe", asking.describe, text, "describe cycles")
     command.add_argument("table", nargs="?", metavar="TABLE")
     add_selection_arguments(command)
     add_output_arguments(command)
@@ -207,7 +203,7 @@ def _add_adopt(subparsers: Commands) -> None:
 
 def _add_verify(subparsers: Commands) -> None:
     text = "Check every published run against its manifest; exit code 2 if one is damaged."
-    command = _command(subparsers, "verify", commands.verify, text, "verify --format json", "verify --repair")
+    command = _command(subparsers, "verify", asking.verify, text, "verify --format json", "verify --repair")
     repair = "move damaged runs out of runs/ into quarantine/; nothing is deleted"
     command.add_argument("--repair", action="store_true", help=repair)
     add_output_arguments(command)
