@@ -13,12 +13,17 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, settings
 
 from probes.identity import new_run_id
 from store import schema
 from store.publishing import publish
 
 Columns = Mapping[str, Sequence[Any]]
+
+# Neither a deadline nor the check for slow strategies tells a slow program from a busy machine.
+settings.register_profile("suite", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session", autouse=True)
