@@ -10,10 +10,14 @@ import pytest
 from conf import compose, jobs, sweep
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _composed_once() -> Iterator[None]:
-    known: dict[tuple[str, ...], compose.Composed] = {}
+@pytest.fixture(scope="session")
+def known() -> dict[tuple[str, ...], compose.Composed]:
+    return {}
 
+
+# By module: what is patched for a session stays so for other directories' tests in the same process.
+@pytest.fixture(scope="module", autouse=True)
+def _composed_once(known: dict[tuple[str, ...], compose.Composed]) -> Iterator[None]:
     def compose_one(overrides: Sequence[str]) -> compose.Composed:
         words = tuple(overrides)
         if words not in known:

@@ -127,11 +127,13 @@ def test_a_store_that_may_not_be_written_is_refused(tmp_path, capsys, monkeypatc
 
 
 def test_a_probe_that_is_too_dear_fails_the_run_where_that_is_refused(tmp_path, capsys):
-    dear = ["probe=[pymalloc]", "probe.pymalloc.every_cycles=1", "probe_budget=refuse", "cycles=3"]
+    # 20 ms a reading: too dear even where a cycle waits a second for a CPU.
+    dear = ["probe=[canary]", "probe.canary.size_bytes=400000", "probe.canary.every_cycles=1"]
+    dear += ["probe.canary.every_s=null", "probe_budget=refuse", "cycles=3"]
     small = ["workload.max_agents=2", "conditions=[OFF-OFF]", "progress=false"]
     assert main(["experiment=smoke", *dear, *small, f"store.root={tmp_path}"]) == 1
-    assert "failed: probe pymalloc: a reading takes" in capsys.readouterr().err
+    assert "failed: probe canary: a reading takes" in capsys.readouterr().err
     with open_catalog(tmp_path) as catalog:
         (run,) = catalog.query("select status, error from runs")
     assert run["status"] == "failed"
-    assert json.dumps(run["error"]).startswith('"probe pymalloc')
+    assert json.dumps(run["error"]).startswith('"probe canary')
