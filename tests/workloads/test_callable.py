@@ -70,7 +70,7 @@ def test_a_planted_drift_is_found_by_the_ordinary_commands(here):
         (row,) = catalog.runs().to_pylist()
         (found,) = catalog.query(
             "select count(*) as n, min(population) as population, min(seed_) as seed_, max(sampling_scan_calls) as c, "
-            "median(sampling_scan_ns) filter (cycle >= 100) / median(sampling_scan_ns) filter (cycle < 100) as growth "
+            "median(sampling_scan_ns) filter (cycle >= 150) / median(sampling_scan_ns) filter (cycle < 50) as growth "
             "from cycles"
         )
     assert (row["workload"], row["optimization"], row["status"]) == ("callable", None, "completed")
