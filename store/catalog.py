@@ -14,13 +14,14 @@ import pyarrow.compute as pc
 
 from probes import durable
 from store import choosing, manifest, publishing, query, relations, schema
+from store.adhoc import Rows
 from store.cache import compacting, digests, index, keeping
 from store.cache.digests import Sums
 from store.cache.index import Fleet
 from store.connections import Connections
 from store.live import snapshot
 from store.manifest import Manifest
-from store.query import Connection, Refused, Rows, Source
+from store.query import Connection, Refused, Source
 from store.reduced import digest
 from store.upkeep import damage
 

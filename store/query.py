@@ -7,21 +7,17 @@ module that touches DuckDB's relation API.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from importlib import import_module
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from typing import Any, Self, TypeAlias
+from typing import Any, TypeAlias
 
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from store.locked import pruning
 from store.locked.bounded import Bound, sentence
 from store.locked.bounded import Refused as Refused  # noqa: PLC0414 - readers of a store know it from here
-from store.locked.lazy import RunFiles
-from store.locked.refusing import check, remedied
+from store.locked.refusing import remedied
 
 Source: TypeAlias = pa.Table | ds.Dataset
 Connection: TypeAlias = duckdb.DuckDBPyConnection
@@ -123,6 +119,24 @@ def reduce(
         raise Refused(sentence(error)) from error
 
 
+def reader(connection: Connection, sql: str, params: Mapping[str, object] | None) -> Any:
+    """Return the rows of a statement as Arrow's reader of batches.
+
+    Raises
+    ------
+    Refused
+        If it returns no rows, or a column has no exact form in Arrow.
+    """
+    relation = _relation(connection, sql, params)
+    for name, kind in zip(relation.columns, relation.types, strict=True):
+        for inexact in INEXACT:
+            if inexact in str(kind):
+                raise Refused(
+                    f"column {name} is {kind}, which has no exact form here; cast it to HUGEINT or VARCHAR"
+                )
+    return relation.to_arrow_reader(BATCH_ROWS)
+
+
 def matching(runs: pa.Table, predicates: Sequence[str], *, timeout_s: float | None = None) -> set[str]:
     """Return the ids of the rows of ``runs`` that satisfy every predicate.
 
@@ -167,129 +181,6 @@ def _filter(connection: Connection, predicates: Sequence[str]) -> set[str]:
         raise Refused(f"--where {' and '.join(predicates)!r}: {sentence(error)}") from error
 
 
-class Rows(Iterator[pa.RecordBatch]):
-    """The rows of one ad hoc statement, in batches, until ``timeout_s`` after it was made.
-
-    Owns its connection and closes it at the last row and after any error.  ``explained`` says of a refusal what the
-    owner of the tables knows.  ``tables`` are what the connection sees: those that can give some runs alone are
-    narrowed to the runs that the statement can be about.
-
-    Raises
-    ------
-    Exception
-        What ``explained`` makes of a refusal, of the statement when it is made or of the rows as they are read.
-    TimeoutError
-        At ``timeout_s``; a statement that does not listen 2 s later ends the process with code 2.
-    """
-
-    schema: pa.Schema
-
-    def __init__(
-        self,
-        connection: Connection,
-        sql: str,
-        params: Mapping[str, object] | None,
-        *,
-        timeout_s: float | None,
-        explained: Callable[[Refused], Exception],
-        tables: Mapping[str, Source] | None = None,
-    ) -> None:
-        self._connection = connection
-        self._bound = Bound(connection, timeout_s)
-        self._explained = explained
-        self._reader: Any = None
-        with self._closing():
-            check(connection, sql, params or {})
-            self._bound.run(lambda: _narrow(connection, sql, params or {}, tables or {}))
-            self._reader = self._bound.run(lambda: _reader(connection, sql, params))
-            self.schema = self._reader.schema
-
-    def __next__(self) -> pa.RecordBatch:
-        batch = None
-        if self._reader is not None:
-            with self._closing():
-                batch = self._bound.run(lambda: next(self._reader, None))
-        if batch is None:
-            self.close()
-            raise StopIteration
-        return batch
-
-    @contextmanager
-    def _closing(self) -> Iterator[None]:
-        """Close the connection after any error, and explain a refusal."""
-        try:
-            yield
-        except Refused as error:
-            self.close()
-            raise self._explained(error) from error
-        except BaseException:
-            self.close()
-            raise
-
-    def arrow(self) -> pa.Table:
-        """Return the rows that are left as an Arrow table."""
-        return pa.Table.from_batches(list(self), self.schema)
-
-    def pandas(self) -> Any:
-        """Return the rows that are left as a pandas DataFrame; NULL among integers makes them floats.
-
-        Raises
-        ------
-        ModuleNotFoundError
-            If pandas is not installed.
-        """
-        _wanted("pandas")
-        return self.arrow().to_pandas()
-
-    def polars(self) -> Any:
-        """Return the rows that are left as a polars DataFrame.
-
-        Raises
-        ------
-        ModuleNotFoundError
-            If polars is not installed.
-        """
-        return _wanted("polars").from_arrow(self.arrow())
-
-    def close(self) -> None:
-        """End the statement and close its connection."""
-        self._reader = None
-        self._bound.close()
-        self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def _wanted(name: str) -> Any:
-    try:
-        return import_module(name)
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"{name} is not installed; `pip install {name}`, or take .arrow()"
-        ) from error
-
-
-def _narrow(
-    connection: Connection, sql: str, params: Mapping[str, object], tables: Mapping[str, Source]
-) -> None:
-    """Spare the statement the runs that it cannot be about; where that is not known it reads all."""
-
-    def ask(text: str, values: Mapping[str, object]) -> list[Any]:
-        return [row[0] for row in connection.execute(text, dict(values)).fetchall()]
-
-    files = {name: source for name, source in tables.items() if isinstance(source, RunFiles)}
-    try:
-        found = pruning.wanted(ask, sql, params, list(files)) if files else {}
-    except (duckdb.Error, LookupError, TypeError, ValueError):  # its own error is the one to show
-        return
-    for name, ids in found.items():
-        files[name].narrow(ids)
-
-
 def _relation(
     connection: Connection, sql: str, params: Mapping[str, object] | None
 ) -> duckdb.DuckDBPyRelation:
@@ -297,14 +188,3 @@ def _relation(
     if relation is None:
         raise Refused("the statement returns no rows; give one SELECT")
     return relation
-
-
-def _reader(connection: Connection, sql: str, params: Mapping[str, object] | None) -> Any:
-    relation = _relation(connection, sql, params)
-    for name, kind in zip(relation.columns, relation.types, strict=True):
-        for inexact in INEXACT:
-            if inexact in str(kind):
-                raise Refused(
-                    f"column {name} is {kind}, which has no exact form here; cast it to HUGEINT or VARCHAR"
-                )
-    return relation.to_arrow_reader(BATCH_ROWS)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from store.query import Rows
+from store.adhoc import Rows
 
 
 def text(argument: str | None, file: Path | None) -> str:
