@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stats import phases
+from stats.hypotheses.finding import FEWEST
 from stats.hypotheses.h2 import Thresholds
 from stats.kernels.quadratic import Parabola
 from stats.kernels.rates import Estimate
@@ -53,6 +54,18 @@ def remembered(memory: Memory) -> dict[str, Any]:
     fit = fitted(memory.fit)
     met = None if fit["delta_r2"] is None else fit["delta_r2"] > H2_DELTA_R2
     return {"n": memory.n, "first_mb": memory.first_mb, "last_mb": memory.last_mb, **fit, "h2_met": met}
+
+
+def told(memory: Memory) -> str:
+    """Return what readings of memory show in a sentence."""
+    found = remembered(memory)
+    way = "fell" if memory.last_mb < memory.first_mb else "did not fall"
+    said = f"RSS {way}, {memory.first_mb:.1f} to {memory.last_mb:.1f} MiB, n = {memory.n}"
+    if found["delta_r2"] is None:
+        return f"{said}; {found['reason']}"
+    met = "met" if found["h2_met"] else "not met"
+    few = f"; fewer than {FEWEST} readings decide nothing" if memory.n < FEWEST else ""
+    return f"{said}; ΔR² = {found['delta_r2']:.2g} over time, H2's criterion (above {H2_DELTA_R2:g}) is {met}{few}"
 
 
 def thinned(series: Series, expected_s: float | None) -> list[list[float | None]]:

@@ -12,7 +12,6 @@ from typing import Any, Unpack
 
 from stats import accounts, outline, phases, progress, remarks
 from stats.comparable import alike
-from stats.hypotheses.finding import FEWEST
 from stats.kernels import rates
 from stats.kernels.rates import Estimate
 from stats.outline import H2_DELTA_R2
@@ -215,7 +214,8 @@ def _notes(
     if expected_s is not None and any(entry.series.source == "readings" for entry in entries):
         said.append("readings do not tell whether the process had ended: the excess is that at the last one")
     bent = [_said_of_bend(entry) for entry in entries if outline.shape(entry.bend, entry.series.fit) in BENT]
-    return said + bent[:SAID] + [_said_of_memory(entry) for entry in entries if entry.memory][:SAID]
+    held = [f"{entry.experiment}: {outline.told(entry.memory)}" for entry in entries if entry.memory]
+    return said + bent[:SAID] + held[:SAID]
 
 
 def _said_of_bend(entry: Timeline) -> str:
@@ -239,17 +239,6 @@ def _said_of_bend(entry: Timeline) -> str:
     met = "is met" if fit["delta_r2"] > H2_DELTA_R2 else "is not met"
     study = f"ΔR² of a parabola = {fit['delta_r2']:.3g}, the study's criterion for one (above {H2_DELTA_R2:g}) {met}"
     return f"{entry.experiment} (run {entry.run_id}): {said}{by}; {study}"
-
-
-def _said_of_memory(entry: Timeline) -> str:
-    found = outline.remembered(entry.memory) if entry.memory else {}
-    way = "fell" if found["last_mb"] < found["first_mb"] else "did not fall"
-    said = f"{entry.experiment}: RSS {way}, {found['first_mb']:.1f} to {found['last_mb']:.1f} MiB, n = {found['n']}"
-    if found["delta_r2"] is None:
-        return f"{said}; {found['reason']}"
-    met = "met" if found["h2_met"] else "not met"
-    few = f"; fewer than {FEWEST} readings decide nothing" if found["n"] < FEWEST else ""
-    return f"{said}; ΔR² = {found['delta_r2']:.2g} over time, H2's criterion (above {H2_DELTA_R2:g}) is {met}{few}"
 
 
 def _claims(catalog: Catalog, entries: Sequence[Timeline], own: Collection[str]) -> list[str]:
