@@ -8,7 +8,7 @@ from typing import get_args, get_type_hints
 import pytest
 import yaml
 
-from probes import build
+from probes import build, memory
 
 REPOSITORY = Path(build.__file__).parents[1]
 LEAVES = sorted((REPOSITORY / "conf" / "probe").glob("*.yaml"))
@@ -165,7 +165,8 @@ def test_the_constructors_message_gets_the_key_that_it_lacks(monkeypatch, messag
 
 def test_probes_already_built_are_closed_when_one_cannot_be(monkeypatch):
     closed = []
-    monkeypatch.setattr("probes.memory.Probe.close", lambda self: closed.append(self))
+    close = memory.Probe.close
+    monkeypatch.setattr(memory.Probe, "close", lambda self: (closed.append(self), close(self)))
     with pytest.raises(ValueError, match=r"^probe\.garbage\.speed is not an option"):
         build.probes({"memory": leaf("memory"), "garbage": {**leaf("garbage"), "speed": 1}}, METERS)
     assert len(closed) == 1

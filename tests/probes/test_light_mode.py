@@ -21,6 +21,13 @@ def spool(tmp_path):
     return path
 
 
+@pytest.fixture
+def running(spool):
+    running = Running(spool)
+    yield running
+    running.end("completed", None)
+
+
 def recorder_of(running, meters, **options):
     return Recorder(running, meters=meters, observables={"population": int}, probes={}, **options)
 
@@ -109,14 +116,14 @@ def test_an_accounts_mode_may_be_asked_for(spool, read_rows):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="full accounts are Linux's")
-def test_every_cycle_reads_its_clocks_in_the_only_right_order(spool, monkeypatch):
+def test_every_cycle_reads_its_clocks_in_the_only_right_order(running, monkeypatch):
     order = []
 
     def noted(name):
         call = getattr(cycles, name)
         return lambda *args: (order.append(name), call(*args))[1]
 
-    with Meters() as meters, recorder_of(Running(spool), meters) as recorder:
+    with Meters() as meters, recorder_of(running, meters) as recorder:
         recorder.begin(0)
         with monkeypatch.context() as patch:
             for name in ("getrusage", "thread_time_ns", "pread", "perf_counter_ns"):
@@ -127,7 +134,9 @@ def test_every_cycle_reads_its_clocks_in_the_only_right_order(spool, monkeypatch
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="light accounts are Linux's")
-def test_a_cycle_that_closes_a_window_in_light_mode_reads_one_clock_more(spool, monkeypatch, read_rows):
+def test_a_cycle_that_closes_a_window_in_light_mode_reads_one_clock_more(
+    spool, running, monkeypatch, read_rows
+):
     monkeypatch.setattr("probes.windows.LIGHT_NS", 0)
     order = []
 
@@ -135,7 +144,7 @@ def test_a_cycle_that_closes_a_window_in_light_mode_reads_one_clock_more(spool, 
         call = getattr(cycles, name)
         return lambda *args: (order.append(name), call(*args))[1]
 
-    with Meters() as meters, recorder_of(Running(spool), meters, accounts="light") as recorder:
+    with Meters() as meters, recorder_of(running, meters, accounts="light") as recorder:
         recorder.begin(0)
         with monkeypatch.context() as patch:
             for name in ("getrusage", "thread_time_ns", "pread", "perf_counter_ns"):

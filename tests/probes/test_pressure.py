@@ -60,6 +60,7 @@ def test_without_a_group_the_groups_totals_are_null_with_the_reason(machine):
     assert sample[:2] == (1842515693, 0)
     assert sample[6:] == (None,) * 6
     assert set(probe.missing) == set(Sample._fields[6:])
+    probe.close()
 
 
 @pytest.mark.parametrize(

@@ -51,11 +51,13 @@ def record(
 ):
     """Record conditions of (cycles, seconds a cycle); return end.json."""
     running = Running(spool)
-    with Meters() as meters:
-        recorder = Recorder(
-            running, meters=meters, observables={"population": int}, probes=probes or {}, **options
-        )
-        with recorder:
+    try:
+        with (
+            Meters() as meters,
+            Recorder(
+                running, meters=meters, observables={"population": int}, probes=probes or {}, **options
+            ) as recorder,
+        ):
             for position, (cycles, seconds) in enumerate(conditions):
                 time.sleep(between_s)
                 recorder.begin(position)
@@ -64,7 +66,8 @@ def record(
                     recorder.end_cycle((cycle,))
                 if status == "completed":
                     recorder.end_condition()
-    running.end(status, None)
+    finally:
+        running.end(status, None)
     return json.loads((spool / "end.json").read_text())
 
 
@@ -254,12 +257,19 @@ def test_a_child_that_forks_off_ends_nothing(spool, monkeypatch):
     assert (spool / "end.json").exists()
 
 
+@pytest.fixture
+def running(spool):
+    running = Running(spool)
+    yield running
+    running.end("completed", None)
+
+
 def recorder_of(running, meters, **options):
     return Recorder(running, meters=meters, observables={"population": int}, probes={}, **options)
 
 
-def test_an_observable_may_appear_in_mid_run(spool, read_rows):
-    with Meters() as meters, recorder_of(Running(spool), meters) as recorder:
+def test_an_observable_may_appear_in_mid_run(spool, running, read_rows):
+    with Meters() as meters, recorder_of(running, meters) as recorder:
         recorder.begin(0)
         recorder.end_cycle((1,))
         recorder.add_observables({"energy": float})
@@ -281,8 +291,8 @@ def test_an_observable_may_appear_in_mid_run(spool, read_rows):
         ("name", str, "int or float"),
     ],
 )
-def test_an_observable_that_cannot_be_stored_is_refused(spool, name, kind, word):
-    with Meters() as meters, recorder_of(Running(spool), meters) as recorder:
+def test_an_observable_that_cannot_be_stored_is_refused(running, name, kind, word):
+    with Meters() as meters, recorder_of(running, meters) as recorder:
         with pytest.raises(ValueError, match=word):
             recorder.add_observables({name: kind})
         with pytest.raises(ValueError, match="63 is the most"):

@@ -52,6 +52,7 @@ def test_a_reading_within_a_tick_is_none_and_the_next_covers_its_time_too(frozen
     frozen(BOOT, BOOT, LATER)
     probe = Probe(SimpleNamespace(), every_cycles=1)
     assert [probe.read()[0] for _ in range(3)] == [None, None, pytest.approx(50.0)]
+    probe.close()
 
 
 def test_reading_leaves_the_workloads_own_cpu_percent_alone(monkeypatch):
@@ -64,13 +65,16 @@ def test_reading_leaves_the_workloads_own_cpu_percent_alone(monkeypatch):
     probe.read()
     probe.read()
     assert psutil._last_cpu_times == held
+    probe.close()
 
 
 def test_this_machines_reading_is_in_range():
     before = os.getloadavg()[0]
-    sample = Sample(*Probe(SimpleNamespace(), every_s=0.5).read())
+    probe = Probe(SimpleNamespace(), every_s=0.5)
+    sample = Sample(*probe.read())
     assert 0 < sample.memory_percent < 100
     assert sample.load_1m in (before, os.getloadavg()[0])
+    probe.close()
 
 
 def test_time_that_the_hypervisor_took_is_a_share_of_its_own():
