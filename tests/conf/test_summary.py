@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import shutil
+import sys
 from functools import cache
 
 import pytest
@@ -120,6 +121,7 @@ def test_the_comparison_of_a_sweep_selects_by_what_was_swept(make_run, tmp_path,
         "class Nap:\n    def __init__(self, nap): ...\n    def step(self, cycle): ...\n"
     )
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
     own = ("workload=callable", "workload.target=napping:Nap", "name=mine", "replicate=0,1")
     swept = jobs("-m", *own, "+workload.options.nap=0,0.005,1e-06,null,'a b'")
     root = tmp_path / "store"
