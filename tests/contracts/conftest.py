@@ -19,12 +19,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def command(tmp_path):
-    """Start ``python <words>`` of the clone from an empty directory; returns the running process."""
+    """Start ``python <words>`` of the clone from an empty directory; returns the process, which ends with the test."""
     here = tmp_path / "caller's directory"
     here.mkdir(exist_ok=True)
+    started: list[subprocess.Popen[str]] = []
 
     def start(*words: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, *words],
             cwd=here,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -32,8 +33,13 @@ def command(tmp_path):
             stderr=subprocess.PIPE,
             text=True,
         )
+        started.append(process)
+        return process
 
-    return start
+    yield start
+    for process in started:
+        with process:
+            process.kill()
 
 
 @pytest.fixture
@@ -42,7 +48,7 @@ def finished(command):
 
     def run(*words: str) -> tuple[int, str, str]:
         process = command(*words)
-        out, err = process.communicate(timeout=100)
+        out, err = process.communicate()
         return process.returncode, out, err
 
     return run
@@ -83,7 +89,7 @@ def living_spool():
     """Wait until a run in ``store`` has recorded ``least`` cycles; returns its spool and its owner's pid."""
     from probes.segment import read_segment
 
-    def wait(store: Path, least: int = 5, timeout_s: float = 60.0) -> tuple[Path, int]:
+    def wait(store: Path, least: int = 5, timeout_s: float = 100.0) -> tuple[Path, int]:
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
             for spool in (store / "spool").glob("*"):
