@@ -245,7 +245,7 @@ def test_adopt_does_not_wait_for_a_process_of_another_host(
         (spool / name).unlink()
     with start_owner(spool) as owner:
         (spool / "owner.pid").write_text(f"{dead_pid}\n")
-        timer = threading.Timer(10, owner.kill)  # else a failure is a deadlock
+        timer = threading.Timer(60, owner.kill)  # else a failure is a deadlock
         timer.start()
         code, out, err = run("adopt", spool)
         timer.cancel()

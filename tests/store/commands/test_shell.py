@@ -33,10 +33,10 @@ class Terminal:
     def __init__(self, store: Path, state: Path) -> None:
         self.end, other = pty.openpty()
         self.shown = ""
-        environment = {**os.environ, "XDG_STATE_HOME": str(state), "TERM": "dumb"}
+        own = {"XDG_STATE_HOME": str(state), "TERM": "dumb", "INPUTRC": os.devnull}
         command = [sys.executable, "-m", "store", "shell", "--store", str(store)]
         self.process = subprocess.Popen(
-            command, stdin=other, stdout=other, stderr=other, env=environment, start_new_session=True,
+            command, stdin=other, stdout=other, stderr=other, env=os.environ | own, start_new_session=True,
             preexec_fn=lambda: os.login_tty(other) if hasattr(os, "login_tty") else None,
         )  # fmt: skip
         os.close(other)
@@ -106,7 +106,7 @@ def test_a_person_asks_completes_cancels_and_leaves(terminal: Terminal, tmp_path
     terminal.until("42")
     terminal.until(PROMPT)
     terminal.type("\x04")
-    assert terminal.process.wait(30) == 0
+    assert terminal.process.wait(60) == 0
     history = (tmp_path / "state" / "driftlab" / "store_history").read_text()
     assert "as total from cycles;" in history
     assert [path.name for path in (tmp_path / "store").iterdir()] == ["runs"]

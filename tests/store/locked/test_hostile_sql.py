@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from store.__main__ import main
+from store.locked import bounded
 
 # Placeholders: @ a readable file, # a path that must not come into being.
 REFUSED = {
@@ -209,6 +210,8 @@ def kept(tmp_path_factory: pytest.TempPathFactory, make_run: Callable[..., str])
 def place(kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
     """Return the directory of the store, which is where commands run."""
     monkeypatch.chdir(kept)
+    # What does not listen takes the process with it, and on a busy machine what listens takes its time.
+    monkeypatch.setattr(bounded, "GRACE_S", 60.0)
     capsys.readouterr()
     return kept
 

@@ -215,6 +215,8 @@ def test_a_store_may_lie_anywhere(
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Mount 1 MiB of memory as a disk of its own."""
+    if shutil.which("mount") is None:
+        pytest.skip("there is no mount here for a file system of our own")
     place = tmp_path / "disk"
     place.mkdir()
     mounted = subprocess.run(
@@ -276,6 +278,9 @@ for words in (["ls"], ["sql", "select count(*) as n from cycles", "--format", "c
 """
 
 
+@pytest.mark.skipif(
+    shutil.which("unshare") is None, reason="there is no unshare here to mount a store of our own"
+)
 def test_a_read_only_store_answers_and_what_would_change_it_is_one_sentence(
     pair: tuple[Path, str, str],
 ) -> None:

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -192,6 +193,9 @@ print(*notes, sep=chr(10))' "$1"
 """
 
 
+@pytest.mark.skipif(
+    shutil.which("unshare") is None, reason="there is no unshare here to mount a store of our own"
+)
 def test_a_read_only_store_is_left_as_it_is_and_that_is_said(tmp_path, make_run, make_spool):
     make_run(tmp_path, cycles={"wall_ns": [1]})
     spool = make_spool(tmp_path)
