@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
@@ -17,9 +16,8 @@ RUNS = 8
 
 
 @pytest.fixture(scope="module")
-def catalog(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Catalog]:
+def catalog(tmp_path_factory: pytest.TempPathFactory, make_run: Callable[..., str]) -> Iterator[Catalog]:
     root = tmp_path_factory.mktemp("runs")
-    make_run = request.getfixturevalue("made")
     for k in range(RUNS):
         cycles = {"wall_ns": [100 * k + j for j in range(k % 3 + 1)], "cpu_ns": [k] * (k % 3 + 1)}
         probes = {"memory": {"cycle": [0], "t_ns": [k], "rss_bytes": [k]}} if k % 2 else {}
@@ -156,11 +154,3 @@ def test_our_own_queries_and_ad_hoc_ones_agree(catalog: Catalog, block: int) -> 
         pruned += bool(prunes(catalog, sql))
     assert answered > 5
     assert pruned > 0
-
-
-@pytest.fixture(scope="module")
-def made(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Return what fixture ``make_run`` returns, for a whole module."""
-    from tests.conftest import make_run
-
-    return make_run.__wrapped__()  # type: ignore[attr-defined]
