@@ -294,8 +294,10 @@ shutil.rmtree(sys.argv[5])
 """
 INTERRUPTED = f"""
 from probes import parent
-with open("publisher", "w") as file:
-    file.write("#!" + sys.executable + " -S" + {PUBLISHER!r})
+with open("publisher.py", "w") as file:
+    file.write({PUBLISHER!r})
+with open("publisher", "w") as file:  # a first line names no interpreter whose path has a space
+    file.write("#!/bin/sh\\nexec '" + sys.executable + "' -S publisher.py \\"$@\\"\\n")
 os.chmod("publisher", 0o755)
 sys.executable = os.path.abspath("publisher")
 os.setpgrp()
