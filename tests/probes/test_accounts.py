@@ -137,6 +137,19 @@ def test_the_clocks_are_read_in_the_only_right_order(monkeypatch):
     assert order == ["rusage", "cpu", "runq", "wall"]
 
 
+@linux
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [(b"0 0 0\n", False), (b"", False), (b"0 3280408 1\n", True), (b"119920 41602866 2\n", True)],
+    ids=["not kept", "empty", "a thread that has just begun", "a thread that ran"],
+)
+def test_waiting_is_read_where_the_kernel_keeps_it(monkeypatch, text, kept):
+    monkeypatch.setattr(accounts.os, "pread", lambda *_: text)
+    clocks = Accounts(Meters())
+    assert (clocks.schedstat is not None) == kept
+    clocks.close()
+
+
 def test_what_the_system_lacks_is_none(monkeypatch):
     monkeypatch.setattr(accounts, "_open_schedstat", lambda: None)
     clocks = Accounts(Meters())
