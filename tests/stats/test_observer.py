@@ -1,8 +1,8 @@
-"""Our own probes accused by our own verdict: a probe that commits durably at each reading, really run."""
+"""Our own probes accused by our own verdict: a probe that waits for the disk at each reading, really run."""
 
 import gc
 import json
-import os
+import time
 from typing import NamedTuple
 
 import pytest
@@ -21,22 +21,23 @@ class Sample(NamedTuple):
 
 
 class Journal:
-    """Commits each reading to the disk, as no probe should."""
+    """Waits at each reading for as long as a few commits to a disk take, as no probe should.
+
+    How long real ones take is anybody's guess: nothing in memory, a second where others write too.
+    """
 
     every_s = None
 
-    def __init__(self, path, every_cycles):
-        self.every_cycles, self._file, self._commits = every_cycles, path.open("wb", buffering=0), 0
+    def __init__(self, every_cycles):
+        self.every_cycles, self._commits = every_cycles, 0
 
     def read(self):
-        for _ in range(10):
-            self._file.write(bytes(4096))
-            os.fsync(self._file.fileno())
+        time.sleep(0.01)
         self._commits += 1
         return Sample(self._commits)
 
     def close(self):
-        self._file.close()
+        pass
 
 
 @pytest.fixture
@@ -49,19 +50,22 @@ def published(tmp_path):
         conditions = [{"name": "all", "position": 0, "cycles": cycles, "mechanisms": {}}]
         job = {"format": 1, "run_id": spool.name, "experiment": "own", "environment": {"host": "here"}}
         (spool / "job.json").write_text(json.dumps({**job, "conditions": conditions}))
-        running, probes = Running(spool), {"journal": Journal(tmp_path / "journal", every_cycles)}
+        running, probes = Running(spool), {"journal": Journal(every_cycles)}
         # The heap of a test run is large: a collection in one of a few short cycles would be most of their time.
         gc.collect()
         gc.disable()
-        with Meters() as meters:
-            recorder = Recorder(running, meters=meters, observables={}, probes=probes, accounts=mode)
-            with recorder:
+        try:
+            with (
+                Meters() as meters,
+                Recorder(running, meters=meters, observables={}, probes=probes, accounts=mode) as recorder,
+            ):
                 recorder.begin(0)
                 for _ in range(cycles):
                     work()
                     recorder.end_cycle(())
                 recorder.end_condition()
-        gc.enable()
+        finally:
+            gc.enable()
         running.end("completed", None)
         adopt(spool, own=True)
         with open_catalog(tmp_path / "store") as catalog:
