@@ -229,7 +229,7 @@ def _adopt_at_once(spool):
 
 def test_adopters_at_the_same_time_publish_one_run(tmp_path, make_spool):
     spool = make_spool(tmp_path, cycles=2000, capacity=256)
-    with CONTEXT.Pool(3, _adopt_together, [CONTEXT.Barrier(3, timeout=60)]) as adopters:
+    with CONTEXT.Pool(3, _adopt_together, [CONTEXT.Barrier(3)]) as adopters:
         assert adopters.map(_adopt_at_once, [spool] * 3, chunksize=1) == [spool.name] * 3
     assert len(_rows(tmp_path)) == 4000
     assert not spool.exists()
