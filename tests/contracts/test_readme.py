@@ -6,6 +6,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
@@ -25,6 +27,7 @@ def block(containing):
     return next(text for _, text in BLOCKS if containing in text)
 
 
+@pytest.mark.timeout(400)  # nine runs and a dozen processes: 13 s alone, 240 s beside ten others on one CPU
 def test_the_script_of_ten_lines_compares_two_experiments(done, finished):
     for line, run in zip(block("name=before").strip().splitlines(), (finished, done), strict=True):
         code, out, err = run(*words(line), "progress=false")
