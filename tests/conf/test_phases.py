@@ -140,7 +140,7 @@ def test_phase1a_judges_what_is_recorded_and_starts_nothing(make_run, tmp_path, 
     assert "c256: verdicts" in printed
     assert "mine" not in printed
     assert "phase1a finds h5 VALIDATED; preliminary, so it decides none of them" in printed
-    (command,) = (line.partition("which decides: ")[2] for line in printed.splitlines() if "decides: " in line)
+    command = next(line for line in printed.splitlines() if "decides: " in line).partition("decides: ")[2]
     assert shlex.split(command) == ["python", "run.py", "experiment=phase1b", f"store.root={tmp_path}"]
     assert "phase2 is advised only for what that leaves undecided" in printed
     assert not (tmp_path / "spool").exists()
