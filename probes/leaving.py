@@ -12,6 +12,7 @@ import _thread
 import gc
 import linecache
 import opcode
+import signal
 import sys
 import threading
 from types import CodeType, FrameType, TracebackType
@@ -92,9 +93,17 @@ def by(error: BaseException) -> Departure:
 
 def interrupt_soon() -> None:
     """Interrupt the main thread in a moment: what is raised within a generator that is dropped goes nowhere."""
-    later = threading.Timer(0.05, _thread.interrupt_main)
+    later = threading.Timer(0.05, _interrupt)
     later.daemon = True
     later.start()
+
+
+def _interrupt() -> None:
+    main = threading.main_thread().ident
+    if main is not None and hasattr(signal, "pthread_kill"):  # wakes a thread that sleeps, unlike interrupt_main()
+        signal.pthread_kill(main, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
 
 
 def _by_exception(raised: list[TracebackType], before: Pending, now: Pending) -> Departure:
