@@ -136,7 +136,7 @@ class Columned(Protocol):
 
 
 class Union(NamedTuple):
-    """The columns of a table over runs; one that has two types has the first here, and ``conflict`` names both runs."""
+    """The columns of a table over runs; of two types or spellings the first, and ``conflict`` names both runs."""
 
     columns: pa.Schema
     conflict: str | None = None
@@ -148,7 +148,7 @@ def columns(manifests: Iterable[Columned], table: str) -> pa.Schema:
     Raises
     ------
     ValueError
-        If one name has two types; both runs are named.
+        If one name has two types or spellings; both runs are named.
     """
     found = union(manifests, table)
     if found.conflict:
@@ -160,18 +160,30 @@ def union(manifests: Iterable[Columned], table: str) -> Union:
     """Return what ``columns`` does, and what is in its way."""
     core = schema.arrow(table) if table in schema.TABLES else pa.schema([("run_id", pa.string())])
     types = {name: schema.duckdb_type(kind) for name, kind in zip(core.names, core.types, strict=True)}
+    spelled = {_folded(name): name for name in types}
     origin: dict[str, str] = {}
     conflict = None
     for manifest in manifests:
         for name, kind in manifest.columns(table).items():
-            if types.setdefault(name, kind) != kind and conflict is None:
-                other = f"run {origin[name]}" if name in origin else "the schema"
-                conflict = (
+            first = spelled.setdefault(_folded(name), name)
+            other = f"run {origin[first]}" if first in origin else "the schema"
+            if first != name:
+                conflict = conflict or (
+                    f"{table}.{name} in run {manifest.run_id} is {first} in {other}, and to SQL, which ignores case, "
+                    "both are one column; select runs of one spelling, and give the observable one name"
+                )
+            elif types.setdefault(name, kind) != kind:
+                conflict = conflict or (
                     f"{table}.{name} is {kind} in run {manifest.run_id} and {types[name]} in {other}; "
                     "select runs of one kind, or rename the column"
                 )
-            origin.setdefault(name, manifest.run_id)
+            origin.setdefault(first, manifest.run_id)
     return Union(pa.schema([(name, schema.ARROW[kind]) for name, kind in types.items()]), conflict)
+
+
+def _folded(name: str) -> bytes:
+    """Return what DuckDB compares names by: of other letters than ASCII's it heeds the case."""
+    return name.encode().lower()
 
 
 def _manifest(directory: Path, document: Mapping[str, Any]) -> Manifest:

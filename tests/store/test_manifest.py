@@ -3,9 +3,11 @@
 import json
 from datetime import UTC, datetime
 
+import duckdb
 import pytest
 
 from store import manifest, open_catalog
+from store.upkeep.maintenance import refresh
 
 
 def _edit(root, run_id, **changes):
@@ -109,3 +111,30 @@ def test_a_name_with_two_types_names_both_runs(tmp_path, make_run):
     two = make_run(tmp_path, cycles={"wall_ns": [1], "population": [0.5]})
     with pytest.raises(ValueError, match=f"population is DOUBLE in run {two} and BIGINT in run {one}"):
         manifest.columns(map(manifest.load, manifest.published(tmp_path)), "cycles")
+
+
+def test_two_spellings_of_a_name_cost_the_statements_that_name_the_table_alone(tmp_path, make_run):
+    one = make_run(tmp_path, cycles={"wall_ns": [1], "population": [1]}, seed=1)
+    two = make_run(tmp_path, cycles={"wall_ns": [1], "Population": [2]}, seed=2)
+    said = f"cycles.Population in run {two} is population in run {one}, and to SQL, which ignores case"
+    notes = []
+    refresh(tmp_path, note=notes.append)
+    assert [note[: len(said)] for note in notes] == [said]
+    with open_catalog(tmp_path) as catalog:
+        with pytest.raises(ValueError, match=said):
+            catalog.sql("select population from cycles").arrow()
+        assert catalog.query("select count(*) as n from runs") == [{"n": 2}]
+        for run_id, value in ((one, 1), (two, 2)):
+            assert catalog.query("select population as p from cycles", runs=[run_id]) == [{"p": value}]
+    with duckdb.connect(str(tmp_path / "catalog.duckdb"), read_only=True) as connection:
+        assert connection.execute("select count(*) from runs").fetchall() == [(2,)]
+        assert connection.execute("select count(*) from probe_memory").fetchall() == [(0,)]
+        with pytest.raises(duckdb.Error, match=said):
+            connection.execute("select population from cycles").fetchall()
+
+
+def test_letters_beyond_ascii_are_two_names_to_sql_and_here(tmp_path, make_run):
+    make_run(tmp_path, cycles={"wall_ns": [1], "ä": [1]})
+    make_run(tmp_path, cycles={"wall_ns": [1], "Ä": [2]})
+    with open_catalog(tmp_path) as catalog:
+        assert catalog.query('select sum("ä") as a, sum("Ä") as b from cycles') == [{"a": 1, "b": 2}]
