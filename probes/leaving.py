@@ -100,7 +100,8 @@ def interrupt_soon() -> None:
 
 def _interrupt() -> None:
     main = threading.main_thread().ident
-    if main is not None and hasattr(signal, "pthread_kill"):  # wakes a thread that sleeps, unlike interrupt_main()
+    if main is not None and hasattr(signal, "pthread_kill"):
+        # Unlike interrupt_main() it wakes a thread that sleeps.
         signal.pthread_kill(main, signal.SIGINT)
     else:
         _thread.interrupt_main()
