@@ -26,11 +26,12 @@ from store.cache.stamps import HIVE_KEY
 NAME = "catalog.duckdb"
 
 # `schema` spares reading every file at bind (`union_by_name` is 8 times slower) and excludes hive
-# partitioning; by `filename` DuckDB skips files as it does by a hive key: 1 of 2 read for one run_id.
+# partitioning; by the file's name DuckDB skips files as it does by a hive key: 1 of 2 read for one run_id.
+# Observables are called by identifiers, `filename` among them, so that name is none.
 VIEW = Template("""
 create view $name as
-select regexp_extract(filename, 'run_id=([^/]+)/[^/]+$$', 1) as run_id, * exclude (filename)
-from read_parquet($files, filename = true, schema = map {$fields})
+select regexp_extract("/file", 'run_id=([^/]+)/[^/]+$$', 1) as run_id, * exclude ("/file")
+from read_parquet($files, filename = '/file', schema = map {$fields})
 where run_id not in ($others)
 """)
 
