@@ -86,8 +86,8 @@ def test_a_probe_that_the_schema_does_not_know_gets_its_view(tmp_path, make_run)
 
 def test_observables_may_be_called_as_duckdb_calls_columns_of_its_own(tmp_path, make_run):
     names = ("filename", "file_row_number", "file_index", "rowid", "file")
-    make_run(tmp_path, cycles={"wall_ns": [1, 2], **dict.fromkeys(names, [3, 4])})
-    two = make_run(tmp_path, cycles={"wall_ns": [5], **dict.fromkeys(names, [6])})
+    make_run(tmp_path, cycles={"wall_ns": [1, 2], **dict.fromkeys(names, (3, 4))})
+    two = make_run(tmp_path, cycles={"wall_ns": [5], **dict.fromkeys(names, (6,))})
     _rebuild(tmp_path)
     columns = ", ".join(names)
     assert _ask(tmp_path, f"select run_id, wall_ns, {columns} from cycles where run_id = '{two}'") == [
