@@ -23,6 +23,8 @@ OF_RUNS = frozenset(
 """Columns of table ``runs``: a name in both tables would make every join of them ambiguous."""
 
 _TAKEN = frozenset((*CYCLES, *DERIVED, *OF_RUNS))
+_OF_ARROW = ("__filename", "__batch_index", "__fragment_index", "__last_in_fragment")
+"""What a scan by Arrow adds to the columns of a file: with such a column the table could not be read."""
 _RANGE = 2**63
 
 
@@ -148,6 +150,8 @@ def check_name(name: str) -> None:
         raise ValueError(
             f"observable {name!r} is a column of {table} already; give another name, such as own_{name}"
         )
+    if name in _OF_ARROW:
+        raise ValueError(f"observable {name!r} is a column that Arrow adds; give another name")
     if name.casefold().startswith("sampling_"):
         raise ValueError(f"observable {name!r} begins as those of sampling() do; give another name")
 

@@ -125,6 +125,7 @@ def test_an_integer_beyond_64_bits_is_refused():
         ("seed", "a column of runs"),
         ("a b", "no column's name"),
         ("größe", "no column's name"),
+        ("__filename", "that Arrow adds"),
         ("sampling_db_ns", "begins as those of sampling"),
     ],
 )
