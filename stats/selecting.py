@@ -19,9 +19,9 @@ SHOWN = 6
 class Options(TypedDict, total=False):
     """What every judgement takes besides its predicates, by keyword."""
 
-    runs: Sequence[str]
+    runs: str | Sequence[str]
     """Ids, or beginnings of ids."""
-    tags: Sequence[str]
+    tags: str | Sequence[str]
     """Tags that a run must have, all of them."""
     latest: bool
     """Only the newest of each experiment, configuration, seed and replicate."""
@@ -35,8 +35,8 @@ class Options(TypedDict, total=False):
 class Choice:
     """The same, with its defaults."""
 
-    runs: Sequence[str] = ()
-    tags: Sequence[str] = ()
+    runs: str | Sequence[str] = ()
+    tags: str | Sequence[str] = ()
     latest: bool = False
     last: int | None = None
     across: bool = False
@@ -58,7 +58,7 @@ class Selected(NamedTuple):
 
 
 def predicates(where: str | Sequence[str]) -> tuple[str, ...]:
-    """Return one predicate or many as a tuple."""
+    """Return one predicate, or tag, or many as a tuple."""
     return (where,) if isinstance(where, str) else tuple(where)
 
 
@@ -73,7 +73,7 @@ def chosen(catalog: Catalog, where: str | Sequence[str], choice: Choice) -> list
     ids, texts = choice.ids(catalog, where), predicates(where)
     asked = texts or choice.runs or choice.tags
     if not ids and (asked or catalog.runs().num_rows):
-        raise ValueError(nothing(catalog, [*texts, *(f"--tag {tag}" for tag in choice.tags)]))
+        raise ValueError(nothing(catalog, [*texts, *(f"--tag {tag}" for tag in predicates(choice.tags))]))
     return ids
 
 

@@ -18,6 +18,7 @@ from store.adhoc import Rows
 from store.cache import compacting, digests, index, keeping
 from store.cache.digests import Sums
 from store.cache.index import Fleet
+from store.choosing import Texts, several
 from store.connections import Connections
 from store.live import snapshot
 from store.manifest import Manifest
@@ -120,9 +121,9 @@ class Catalog:
 
     def select(
         self,
-        where: str | Sequence[str] = (),
-        runs: Sequence[str] = (),
-        tags: Sequence[str] = (),
+        where: Texts = (),
+        runs: Texts = (),
+        tags: Texts = (),
         *,
         latest: bool = False,
         last: int | None = None,
@@ -134,9 +135,9 @@ class Catalog:
         ----------
         where : str or sequence of str
             Predicates over table ``runs``, in SQL.
-        runs : sequence of str
+        runs : str or sequence of str
             Ids, or beginnings of ids that name one run each.
-        tags : sequence of str
+        tags : str or sequence of str
             Tags that a run must have, all of them; ``phase`` also means ``phase=2``.
         latest : bool
             Only the newest of each (experiment, config_id, seed, replicate).
@@ -148,23 +149,22 @@ class Catalog:
         Raises
         ------
         ValueError
-            If a predicate is empty or wrong, or a run is unknown or ambiguous.
+            If a predicate or tag is empty, a predicate wrong, or a run is unknown or ambiguous.
         """
         live = self._live if running is None else running
         found = self._table
         if not live and self._running:
             found = found.filter(pc.field("status") != "running")
-        if runs:
-            found = choosing.only(found, {self._named(text) for text in runs})
-        predicates = [where] if isinstance(where, str) else list(where)
-        if predicates:
+        if ids := several(runs):
+            found = choosing.only(found, {self._named(text) for text in ids})
+        if predicates := several(where):
             table = found.select(schema.arrow("runs").names)
             found = choosing.only(found, query.matching(table, predicates, timeout_s=self._timeout_s))
-        found = choosing.narrowed(found, tags, latest=latest, last=last)
-        ids: list[str] = found["run_id"].to_pylist()
-        return ids
+        found = choosing.narrowed(found, several(tags), latest=latest, last=last)
+        chosen: list[str] = found["run_id"].to_pylist()
+        return chosen
 
-    def runs(self, ids: Sequence[str] | None = None) -> pa.Table:
+    def runs(self, ids: Texts | None = None) -> pa.Table:
         """Return table ``runs``, oldest first, running ones included; of ``ids`` only, if given."""
         return self._chosen(ids).select(schema.arrow("runs").names)
 
@@ -179,7 +179,7 @@ class Catalog:
         return self.sql("from cycles order by cycle, process", runs=[run_id], timeout_s=None).arrow()
 
     def query(
-        self, sql: str, params: Mapping[str, object] | None = None, *, runs: Sequence[str] | None = None
+        self, sql: str, params: Mapping[str, object] | None = None, *, runs: Texts | None = None
     ) -> list[dict[str, Any]]:
         """Run one of our own static statements over the tables of ``runs`` (all by default).
 
@@ -198,7 +198,7 @@ class Catalog:
         source_sql: str,
         params: Mapping[str, object] | None = None,
         *,
-        runs: Sequence[str] | None = None,
+        runs: Texts | None = None,
     ) -> list[dict[str, Any]]:
         """Run ``kernel_sql`` over relation ``sample``, which is what ``source_sql`` returns.
 
@@ -214,7 +214,7 @@ class Catalog:
         sql: str,
         params: Mapping[str, object] | None = None,
         *,
-        runs: Sequence[str] | None = None,
+        runs: Texts | None = None,
         timeout_s: float | None = 60.0,
         memory_limit: str | None = None,
     ) -> Rows:
@@ -226,7 +226,7 @@ class Catalog:
             Exactly one statement of type SELECT (DESCRIBE, SHOW and SUMMARIZE are).
         params : mapping, optional
             Values of ``$name``.
-        runs : sequence of str, optional
+        runs : str or sequence of str, optional
             Runs whose rows the tables hold; all by default.
         timeout_s : float or None
             Limit of the time until the last row; a statement that does not listen 2 s later ends the process
@@ -256,7 +256,7 @@ class Catalog:
             explained=lambda error: self._explained(error, runs),
         )
 
-    def tables(self, runs: Sequence[str] | None = None) -> dict[str, Source]:
+    def tables(self, runs: Texts | None = None) -> dict[str, Source]:
         """Return every table but ``samples`` over the chosen runs, as Arrow data.
 
         Raises
@@ -266,7 +266,7 @@ class Catalog:
         """
         return relations.tables(self.root, self._chosen(runs), self._spooled, self._compacted)
 
-    def columns(self, runs: Sequence[str] | None = None) -> dict[str, pa.Schema]:
+    def columns(self, runs: Texts | None = None) -> dict[str, pa.Schema]:
         """Return every table's columns over the chosen runs, observables included.
 
         Raises
@@ -276,13 +276,13 @@ class Catalog:
         """
         return relations.columns(self._chosen(runs))
 
-    def observers(self, runs: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    def observers(self, runs: Texts) -> dict[str, Mapping[str, Any]]:
         """Return what recording cost the chosen runs, entry by entry, as their ``run.json`` says it."""
         return {run.run_id: run.observer for run in self._manifests(runs)}
 
     def digest(
         self,
-        ids: Sequence[str] | None = None,
+        ids: Texts | None = None,
         *,
         part: str | Collection[str] | None = None,
         signal: str | None = None,
@@ -291,7 +291,7 @@ class Catalog:
 
         Parameters
         ----------
-        ids : sequence of str, optional
+        ids : str or sequence of str, optional
             Runs.
         part : str or collection of str, optional
             Some of the parts only, such as ``batch`` or ``line``; see ``store.reduced.digest``.
@@ -333,23 +333,22 @@ class Catalog:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _asked(self, runs: Sequence[str] | None, work: Callable[[Connection], T]) -> T:
+    def _asked(self, runs: Texts | None, work: Callable[[Connection], T]) -> T:
+        ids = None if runs is None else several(runs)
         try:
-            return work(self._connections.to(runs, self.tables))
+            return work(self._connections.to(ids, self.tables))
         except Refused as error:
-            raise self._explained(error, runs) from error
+            raise self._explained(error, ids) from error
 
-    def _explained(self, error: Refused, runs: Sequence[str] | None) -> Exception:
+    def _explained(self, error: Refused, runs: Texts | None) -> Exception:
         return damage.explained(error, self.root, self._manifests(runs))
 
-    def _chosen(self, ids: Sequence[str] | None) -> pa.Table:
-        return (
-            self._table
-            if ids is None
-            else choosing.only(self._table, {self._named(run_id) for run_id in ids})
-        )
+    def _chosen(self, ids: Texts | None) -> pa.Table:
+        if ids is None:
+            return self._table
+        return choosing.only(self._table, {self._named(run_id) for run_id in several(ids)})
 
-    def _manifests(self, ids: Sequence[str] | None) -> Iterator[Manifest]:
+    def _manifests(self, ids: Texts | None) -> Iterator[Manifest]:
         """Yield the chosen runs as they are on disk; one that cannot be read by now is left out."""
         for run_id in self._chosen(ids)["run_id"].to_pylist():
             with suppress(ValueError):

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from store.notes import matches
+
+Texts: TypeAlias = str | Iterable[str]
+"""One text, or many of them."""
+
+
+def several(given: Texts | None) -> tuple[str, ...]:
+    """Return one text, or many, as a tuple: a text is many letters, and none of them is meant."""
+    if given is None:
+        return ()
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def only(runs: pa.Table, ids: set[str]) -> pa.Table:
@@ -34,12 +45,20 @@ def last_of(runs: pa.Table, last: int) -> pa.Table:
         If that is fewer than one.
     """
     if last < 1:
-        raise ValueError(f"--last {last} selects nothing; give 1 or more")
+        raise ValueError(f"last={last} selects nothing; give 1 or more")
     return runs.slice(max(0, runs.num_rows - last))
 
 
 def tagged(runs: pa.Table, tags: Sequence[str]) -> pa.Table:
-    """Return the runs that have all of these tags."""
+    """Return the runs that have all of these tags.
+
+    Raises
+    ------
+    ValueError
+        If one is empty.
+    """
+    if not all(tag.strip() for tag in tags):
+        raise ValueError("a tag is empty, which no run has; give its name, or name=value")
     found = [all(matches(tag, has or ()) for tag in tags) for has in runs["tags"].to_pylist()]
     return runs.filter(pa.array(found, pa.bool_()))
 
@@ -70,7 +89,7 @@ def narrowed(table: pa.Table, tags: Sequence[str], *, latest: bool, last: int | 
     Raises
     ------
     ValueError
-        If ``last`` is less than one.
+        If a tag is empty, or ``last`` is less than one.
     """
     found = tagged(table, tags) if tags else table
     if latest:

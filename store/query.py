@@ -158,7 +158,7 @@ def matching(runs: pa.Table, predicates: Sequence[str], *, timeout_s: float | No
     """
     for text in predicates:
         if not text.strip():
-            raise Refused("--where is empty; give a predicate over runs, such as \"experiment='c256'\"")
+            raise Refused("where is empty; give a predicate over runs, such as \"experiment='c256'\"")
     connection = connect({"runs": runs}, samples=False)
     bound = Bound(connection, timeout_s)
     try:
@@ -174,11 +174,11 @@ def _filter(connection: Connection, predicates: Sequence[str]) -> set[str]:
         try:
             relation = relation.filter(text)
         except duckdb.Error as error:
-            raise Refused(f"--where {text!r}: {remedied(sentence(error))}") from error
+            raise Refused(f"where {text!r}: {remedied(sentence(error))}") from error
     try:
         return {row[0] for row in relation.project("run_id").fetchall()}
     except duckdb.Error as error:
-        raise Refused(f"--where {' and '.join(predicates)!r}: {sentence(error)}") from error
+        raise Refused(f"where {' and '.join(predicates)!r}: {sentence(error)}") from error
 
 
 def _relation(

@@ -213,7 +213,7 @@ def test_an_empty_store_is_judged_and_an_empty_selection_refused(tmp_path, growi
         ({"by": "condition"}, "by=condition is not a unit of judgement; give run_id"),
         ({"thresholds": {"h6": {}}}, "h6 is not a hypothesis"),
         ({"thresholds": {"h2": {"delta_r2": 1}}}, "did you mean h2.delta_r2_min"),
-        ({"where": ""}, "--where is empty"),
+        ({"where": ""}, "where is empty; give a predicate over runs"),
     ],
     ids=["profile", "variant", "by", "hypothesis", "threshold", "empty predicate"],
 )

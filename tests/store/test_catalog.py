@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from probes.ownership import Owner
+from stats import judge
 from store import open_catalog, schema
 from store.catalog import Catalog
 from store.reduced import pairs
@@ -112,6 +113,20 @@ def test_last_counts_after_everything_else(catalog: Catalog, runs: list[str]) ->
 def test_tags_must_all_be_there(catalog: Catalog, runs: list[str]) -> None:
     assert catalog.select(tags=["good"]) == [runs[0], runs[2]]
     assert catalog.select(tags=["good", "final"]) == [runs[2]]
+
+
+def test_one_text_stands_for_itself_wherever_many_may_be_given(catalog: Catalog, runs: list[str]) -> None:
+    assert catalog.select(tags="good") == catalog.select(tags=["good"]) == [runs[0], runs[2]]
+    assert catalog.select(runs=runs[2]) == [runs[2]]
+    assert catalog.sql("select run_id from runs", runs="20").arrow().to_pylist() == [{"run_id": runs[2]}]
+    assert catalog.query("select count(*) as n from cycles", runs=runs[1]) == [{"n": 2}]
+    assert catalog.runs(runs[1])["run_id"].to_pylist() == [runs[1]]
+    assert set(catalog.digest(runs[1])["run_id"].to_pylist()) == {runs[1]}
+    assert catalog.tables(runs[3])["runs"].num_rows == 1
+    assert set(catalog.observers(runs[3])) == {runs[3]}
+    assert judge(catalog, runs=runs[0]).runs == judge(catalog, tags="good", last=2).runs[:1] == (runs[0],)
+    with pytest.raises(ValueError, match="a tag is empty"):
+        catalog.select(tags="")
 
 
 def test_queries_see_the_chosen_runs_only(catalog: Catalog, runs: list[str]) -> None:
