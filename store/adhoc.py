@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import duckdb
 import pyarrow as pa
@@ -17,13 +17,16 @@ from store.locked.lazy import RunFiles
 from store.locked.refusing import check
 from store.query import Connection, Source
 
+Params: TypeAlias = Mapping[str, object] | Sequence[object]
+"""Values of ``$name``, or of each ``?`` in turn."""
+
 
 class Rows(Iterator[pa.RecordBatch]):
     """The rows of one ad hoc statement, in batches, until ``timeout_s`` after it was made.
 
     Owns its connection and closes it at the last row and after any error.  ``explained`` says of a refusal what the
     owner of the tables knows.  ``tables`` are what the connection sees: those that can give some runs alone are
-    narrowed to the runs that the statement can be about.
+    narrowed to the runs that the statement can be about.  The rows are taken once: nothing keeps them.
 
     Raises
     ------
@@ -39,7 +42,7 @@ class Rows(Iterator[pa.RecordBatch]):
         self,
         connection: Connection,
         sql: str,
-        params: Mapping[str, object] | None,
+        params: Params | None,
         *,
         timeout_s: float | None,
         explained: Callable[[Refused], Exception],
@@ -50,10 +53,16 @@ class Rows(Iterator[pa.RecordBatch]):
         self._explained = explained
         self._reader: Any = None
         with self._closing():
-            check(connection, sql, params or {})
-            self._bound.run(lambda: _narrow(connection, sql, params or {}, tables or {}))
-            self._reader = self._bound.run(lambda: query.reader(connection, sql, params))
+            values = _values(connection, params or {})
+            check(connection, sql, values)
+            self._bound.run(lambda: _narrow(connection, sql, values, tables or {}))
+            self._reader = self._bound.run(lambda: query.reader(connection, sql, values))
             self.schema = self._reader.schema
+
+    def __iter__(self) -> Self:
+        if self._reader is None:  # an empty table would pass for the answer
+            raise ValueError("the rows of this answer were taken already; ask again")
+        return self
 
     def __next__(self) -> pa.RecordBatch:
         batch = None
@@ -122,6 +131,32 @@ def _wanted(name: str) -> Any:
         raise ModuleNotFoundError(
             f"{name} is not installed; `pip install {name}`, or take .arrow()"
         ) from error
+
+
+def _values(connection: Connection, params: Params) -> dict[str, object]:
+    """Return the values of parameters by their names, or places, as DuckDB takes them."""
+    if isinstance(params, str | bytes):
+        raise Refused("params is one text; give a mapping of names to values, or a list of values for each ?")
+    named = params if isinstance(params, Mapping) else dict(enumerate(params, 1))
+    found: dict[str, object] = {}
+    for name, value in named.items():
+        try:
+            found[str(name)] = _own(value)
+            connection.execute("select ?", [found[str(name)]])
+        except (duckdb.Error, RecursionError) as error:
+            raise Refused(
+                f"parameter {name} ({type(value).__name__}) has no form in SQL; give a number of at most 128 "
+                "bits, a text in UTF-8, a time, or a list of those"
+            ) from error
+    return found
+
+
+def _own(value: Any) -> Any:
+    """Return a number of numpy's as one of Python's, which is all that DuckDB takes; anything else as it is."""
+    if isinstance(value, list):
+        return [_own(item) for item in value]
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    return value.item() if kind in ("b", "i", "u", "f") and value.ndim == 0 else value
 
 
 def _narrow(

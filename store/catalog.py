@@ -14,13 +14,14 @@ import pyarrow.compute as pc
 
 from probes import durable
 from store import choosing, manifest, publishing, query, relations, schema
-from store.adhoc import Rows
+from store.adhoc import Params, Rows
 from store.cache import compacting, digests, index, keeping
 from store.cache.digests import Sums
 from store.cache.index import Fleet
 from store.choosing import Texts, several
 from store.connections import Connections
 from store.live import snapshot
+from store.locked import bounded
 from store.manifest import Manifest
 from store.query import Connection, Refused, Source
 from store.reduced import digest
@@ -55,6 +56,8 @@ def open_catalog(path: str | PathLike[str], *, live: bool = False, timeout_s: fl
         If there is no such directory.
     OSError
         If its path is no UTF-8 text.
+    ValueError
+        If ``timeout_s`` is no number above 0.
     """
     root = Path(path)
     if not root.is_dir():
@@ -62,12 +65,13 @@ def open_catalog(path: str | PathLike[str], *, live: bool = False, timeout_s: fl
             f"store {root} is not a directory; name another with --store, or run an experiment"
         )
     durable.named(root)
+    limit_s = bounded.checked(timeout_s)
     running = manifest.running_runs(root)  # first: a run published meanwhile is then seen twice, never missed
     fleet = index.survey(root)
     if len(fleet.fresh) > WORTH_KEEPING:
         with suppress(OSError, ValueError):  # a cache: a store that cannot be written is read all the same
             keeping.keep(root, fleet, wait=False)
-    return Catalog(root, fleet, running, live=live, timeout_s=timeout_s)
+    return Catalog(root, fleet, running, live=live, timeout_s=limit_s)
 
 
 class Catalog:
@@ -212,7 +216,7 @@ class Catalog:
     def sql(
         self,
         sql: str,
-        params: Mapping[str, object] | None = None,
+        params: Params | None = None,
         *,
         runs: Texts | None = None,
         timeout_s: float | None = 60.0,
@@ -224,8 +228,8 @@ class Catalog:
         ----------
         sql : str
             Exactly one statement of type SELECT (DESCRIBE, SHOW and SUMMARIZE are).
-        params : mapping, optional
-            Values of ``$name``.
+        params : mapping or sequence, optional
+            Values of ``$name``, or of each ``?`` in turn.
         runs : str or sequence of str, optional
             Runs whose rows the tables hold; all by default.
         timeout_s : float or None
@@ -237,22 +241,23 @@ class Catalog:
         Returns
         -------
         Rows
-            Iterator of Arrow record batches with a ``schema``.
+            Iterator of Arrow record batches with a ``schema``, taken once.
 
         Raises
         ------
         ValueError
-            If the statement is refused or fails; one sentence.
+            If the statement, a parameter or the limit is refused, or the statement fails; one sentence.
         TimeoutError
             If it takes too long.
         """
+        limit_s = bounded.checked(timeout_s)
         tables = self.tables(runs)
         return Rows(
             query.connect(tables, memory_limit=memory_limit or query.MEMORY_LIMIT),
             sql,
             params,
             tables=tables,
-            timeout_s=timeout_s,
+            timeout_s=limit_s,
             explained=lambda error: self._explained(error, runs),
         )
 

@@ -19,8 +19,27 @@ GRACE_S = 2.0
 """How long an interrupted statement may take to notice; one heavy scalar function never does."""
 
 
+LONGEST_S = 1e7
+"""A wait of 10^10 s is more than the system's clocks take."""
+
+
 class Refused(ValueError):  # noqa: N818 - reads as the sentence it is
     """A statement that was not run, or that DuckDB ended; one sentence."""
+
+
+def checked(timeout_s: float | None) -> float | None:
+    """Return a time limit [s].
+
+    Raises
+    ------
+    Refused
+        If it is none.
+    """
+    if timeout_s is None or 0 < timeout_s < LONGEST_S:
+        return timeout_s
+    raise Refused(
+        f"timeout_s={timeout_s:g} is no limit; give seconds above 0 and below {LONGEST_S:g}, or None"
+    )
 
 
 class Bound:
@@ -54,7 +73,8 @@ class Bound:
             self._end(future, "interrupted", 130)
             raise
         if not finished:
-            late = f"the query took longer than {self._timeout_s:g} s; ask for less, or raise --timeout-s"
+            remedy = "ask for less, or raise --timeout-s (Python: timeout_s)"
+            late = f"the query took longer than {self._timeout_s:g} s; {remedy}"
             self._end(future, late, 2)
             raise TimeoutError(late)
         try:
@@ -83,7 +103,8 @@ def sentence(error: Exception) -> str:
     if isinstance(error, duckdb.OutOfMemoryException):  # its remedies are settings, which are locked
         used = re.search(r"[\d.]+ \w+/([\d.]+ \w+) used", str(error))
         limit = f" of {used[1]}" if used else ""
-        return f"the query takes more than its memory{limit}; ask for less, or raise --memory-limit"
+        remedy = "ask for less, or raise --memory-limit (Python: memory_limit)"
+        return f"the query takes more than its memory{limit}; {remedy}"
     kept: list[str] = []
     for line in str(error).splitlines():
         if line.startswith("LINE "):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -252,10 +253,58 @@ def test_sql_takes_values_by_name(catalog: Catalog) -> None:
     assert pa.Table.from_batches(rows).to_pylist() == [{"n": 2**60 + 1, "name": "x'--"}]
 
 
+def test_sql_takes_values_in_turn(catalog: Catalog, runs: list[str]) -> None:
+    assert catalog.sql("select ? - ? as n", [5, 3]).arrow().to_pylist() == [{"n": 2}]
+    asked = "select run_id from runs join cycles using (run_id) where ? = 'a' and seed = ? and cycle = ?"
+    assert catalog.sql(asked, ("a", 2, 0)).arrow().to_pylist() == [{"run_id": runs[3]}]
+    with pytest.raises(ValueError, match="no \\$2 in the statement"):
+        catalog.sql("select ? as n", [5, 3])
+    with pytest.raises(ValueError, match="params is one text"):
+        catalog.sql("select ? as n", "5")
+
+
+def test_numbers_of_numpy_are_numbers(catalog: Catalog) -> None:
+    values = {
+        "a": np.int64(5),
+        "b": np.float32(1.5),
+        "c": np.True_,
+        "d": [np.uint8(1), 2],
+        "e": np.array([3, 4]),
+    }
+    rows = catalog.sql("select $a as a, $b as b, $c as c, $d as d, $e as e", values).arrow().to_pylist()
+    assert rows == [{"a": 5, "b": 1.5, "c": True, "d": [1, 2], "e": [3, 4]}]
+
+
+@pytest.mark.parametrize("value", [2**130, "\udcff", {1}, [[{1}]]], ids=["wide", "bytes", "set", "nested"])
+def test_a_value_without_a_form_in_sql_is_one_sentence(catalog: Catalog, value: object) -> None:
+    with pytest.raises(ValueError, match=r"^parameter a \(\w+\) has no form in SQL; give .* UTF-8"):
+        catalog.sql("select $a as a", {"a": value})
+
+
+@pytest.mark.parametrize("limit", [-5.0, 0.0, math.nan, math.inf])
+def test_a_limit_that_is_no_time_is_refused(catalog: Catalog, limit: float) -> None:
+    for ask in (
+        lambda: catalog.sql("select 1", timeout_s=limit),
+        lambda: open_catalog(catalog.root, timeout_s=limit),
+    ):
+        with pytest.raises(ValueError, match=f"^timeout_s={limit:g} is no limit; give seconds above 0"):
+            ask()
+
+
 def test_sql_can_be_left_before_its_last_row(catalog: Catalog) -> None:
     with catalog.sql("from range(1000000)") as rows:
         assert next(rows).num_rows > 0
-    assert list(rows) == []
+    assert next(rows, None) is None
+
+
+def test_an_answer_that_was_taken_is_not_empty_the_second_time(catalog: Catalog) -> None:
+    rows = catalog.sql("from runs")
+    assert rows.arrow().num_rows == 4
+    left = catalog.sql("from runs")
+    left.close()
+    for take in (rows.arrow, rows.pandas, left.arrow, lambda: list(rows)):
+        with pytest.raises(ValueError, match="taken already; ask again"):
+            take()
 
 
 def test_a_running_run_is_listed_and_its_rows_are_counted_live(

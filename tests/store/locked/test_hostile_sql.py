@@ -279,7 +279,7 @@ def test_a_scalar_function_that_ignores_interrupts_ends_with_its_process(place: 
         check=False,
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "the query took longer than 0.2 s; ask for less, or raise --timeout-s\n"
+    assert done.stderr == "the query took longer than 0.2 s; ask for less, or raise --timeout-s (Python: timeout_s)\n"
     assert listing(place) == before
 
 
