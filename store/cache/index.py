@@ -44,7 +44,7 @@ class Fleet:
     """The published runs of a store: what is on disk, what of it is cached, and what had to be read."""
 
     root: Path
-    found: Mapping[str, Stamp]
+    found: dict[str, Stamp]
     empty: Sequence[str]
     hidden: Sequence[str]
     kept: Segments
@@ -61,12 +61,19 @@ class Fleet:
     @cached_property
     def others(self) -> list[str]:
         """Return the directories among the runs that are none, or cannot be read."""
-        return sorted([*self.empty, *(self.found.keys() - self.kept.runs.keys() - self.fresh.keys())])
+        runs, fresh = self.kept.runs, self.fresh
+        unread = (name for name, stamp in self.found.items() if name not in fresh and runs.get(name) != stamp)
+        return sorted([*self.empty, *unread])
 
     @cached_property
     def stale(self) -> bool:
         """Tell whether the cache holds runs that are gone, or have changed."""
         return any(self.found.get(name) != stamp for name, stamp in self.kept.runs.items())
+
+    @cached_property
+    def gone(self) -> bool:
+        """Tell whether the cache holds runs that are not there any more."""
+        return not self.kept.runs.keys() <= self.found.keys()
 
     def _cached(self) -> pa.Table:
         """Return the rows of the cache that are right."""
@@ -86,6 +93,8 @@ def survey(root: Path) -> Fleet:
         runs = fleet.kept.runs
         unknown = sorted(name for name, stamp in fleet.found.items() if runs.get(name) != stamp)
         fleet.fresh, fleet.unsure = _load(root, unknown, fleet.problems)
+        for name in [name for name in unknown if name not in fleet.fresh and not _is_there(root, name)]:
+            del fleet.found[name]
     return fleet
 
 
@@ -162,8 +171,14 @@ def _load(root: Path, names: Sequence[str], problems: list[str]) -> tuple[dict[s
         try:
             found[name] = manifest.read(root, name.removeprefix(HIVE_KEY), problems)
         except ValueError as error:
-            problems.append(str(error))
+            if _is_there(root, name):
+                problems.append(str(error))
             continue
         if len(problems) > said:
             unsure.add(name)
     return found, unsure
+
+
+def _is_there(root: Path, name: str) -> bool:
+    """Tell whether a run was not removed since it was listed."""
+    return (root / "runs" / name).is_dir()

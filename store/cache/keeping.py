@@ -71,7 +71,7 @@ def keep(
         if not alone or (_held(fleet) and views == fleet.kept.views):
             return False
         kept = _extended(fleet)
-        known = views == fleet.kept.views and _new_layouts(fleet) <= set(views["layouts"])
+        known = views == fleet.kept.views and not fleet.gone and _new_layouts(fleet) <= set(views["layouts"])
         if kept and known:
             segments.append(root, kept, list(fleet.fresh))
             return True
@@ -103,7 +103,7 @@ def _again(fleet: Fleet) -> Segments:
     generation = max(fleet.kept.generation, _newest(fleet.root)) + 1
     runs = _stamped(fleet, (HIVE_KEY + run_id for run_id in table["run_id"].to_pylist()))
     kept = segments.create(fleet.root, generation, table, runs)
-    _sweep(fleet.root, kept, readers=bool(fleet.kept.name))
+    _sweep(fleet.root, kept, readers=bool(fleet.kept.name) and not fleet.gone)
     return kept
 
 
@@ -140,7 +140,7 @@ def _files(root: Path) -> Iterator[tuple[int, Path]]:
 
 
 def _sweep(root: Path, kept: Segments, *, readers: bool) -> None:
-    """Remove what nobody reads: a client may still be reading the generation before, if it was sound."""
+    """Remove what nobody reads: a client may be reading the generation before, if it was sound and no run is gone."""
     for generation, path in _files(root):
         orphan = generation == kept.generation and kept.name not in path.name
         if orphan or generation < kept.generation - readers:

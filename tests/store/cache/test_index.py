@@ -85,6 +85,47 @@ def test_a_removed_run_is_gone_everywhere(root: Path) -> None:
     assert foreign(root) == [0, 2]
 
 
+def test_a_run_that_went_between_listing_and_reading_is_no_problem(
+    root: Path, make_run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(root, run_id="r3", seed=3, cycles={"wall_ns": [3, 4]})
+    listing = stamps.listing
+
+    def then_removed(place: Path) -> stamps.Listing:
+        found = listing(place)
+        shutil.rmtree(place / "runs" / "run_id=r3")
+        return found
+
+    monkeypatch.setattr(stamps, "listing", then_removed)
+    fleet = index.survey(root)
+    assert (fleet.problems, fleet.others, sorted(fleet.found)) == (
+        [],
+        [],
+        ["run_id=r0", "run_id=r1", "run_id=r2"],
+    )
+
+
+def test_a_run_that_became_unreadable_is_none_of_the_views(root: Path) -> None:
+    run = root / "runs" / "run_id=r1"
+    (run / "run.json").write_text("{")
+    (run / "cycles.parquet").write_bytes(b"garbage")
+    maintenance.refresh(root)
+    with duckdb.connect(str(root / "catalog.duckdb"), read_only=True) as connection:
+        assert connection.execute("select sum(wall_ns)::bigint from cycles").fetchall() == [(6,)]
+
+
+def test_views_that_refused_because_of_a_run_answer_once_it_is_gone(
+    root: Path, make_run: Callable[..., str]
+) -> None:
+    for run_id, x in (("r3", 1), ("r4", 0.5)):
+        make_run(root, run_id=run_id, cycles={"wall_ns": [1], "x": [x]})
+    maintenance.refresh(root)
+    shutil.rmtree(root / "runs" / "run_id=r4")
+    maintenance.refresh(root)
+    with duckdb.connect(str(root / "catalog.duckdb"), read_only=True) as connection:
+        assert connection.execute("select sum(wall_ns)::bigint from cycles").fetchall() == [(10,)]
+
+
 def test_many_new_runs_are_merged(root: Path, make_run: Callable[..., str]) -> None:
     for k in range(3, 6):
         make_run(root, run_id=f"r{k}", seed=k, cycles={"wall_ns": [k, k + 1]})
