@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeAlias
 
@@ -75,7 +76,7 @@ def write_rows(data: Data, *, format: str, out: Path | None = None) -> None:  # 
         The rows.
     format : str
         ``table``; ``json``, one array of objects (NULL, NaN and infinities are null, times ISO 8601, integers
-        exact); ``csv`` with a header; ``parquet``; ``markdown``.
+        exact, decimals that no double holds texts); ``csv`` with a header; ``parquet``; ``markdown``.
     out : Path, optional
         The file; stdout by default.
 
@@ -206,6 +207,8 @@ def _csv_cell(value: Any) -> Any:
         return repr(value)
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     value = plain(value)
     return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
 

@@ -34,8 +34,9 @@ LOCK = (
 MEMORY_LIMIT = "50%"
 SAMPLES = "create temp view samples as\n" + files("store").joinpath("sql/samples.sql").read_text("utf-8")
 
-# Arrow has no such numbers: DuckDB 2.0 hands over 2^128 - 1 as -1, and the others as bytes.
-INEXACT = ("UHUGEINT", "BIGNUM", "VARIANT")
+# Arrow has no such values: DuckDB 2.0 hands over 2^128 - 1 as -1, and the others as bytes.
+INEXACT = ("uhugeint", "bignum", "variant", "bit")
+NESTED = ("struct", "list", "array", "map", "union")
 
 
 def connect(
@@ -129,12 +130,16 @@ def reader(connection: Connection, sql: str, params: Mapping[str, object] | None
     """
     relation = _relation(connection, sql, params)
     for name, kind in zip(relation.columns, relation.types, strict=True):
-        for inexact in INEXACT:
-            if inexact in str(kind):
-                raise Refused(
-                    f"column {name} is {kind}, which has no exact form here; cast it to HUGEINT or VARCHAR"
-                )
+        if _inexact(kind):
+            raise Refused(
+                f"column {name} is {kind}, which has no exact form here; cast it to HUGEINT or VARCHAR"
+            )
     return relation.to_arrow_reader(BATCH_ROWS)
+
+
+def _inexact(kind: Any) -> bool:
+    parts = kind.children if kind.id in NESTED else ()  # an array's size is a child, too, and no type
+    return kind.id in INEXACT or any(_inexact(part) for _, part in parts if not isinstance(part, int))
 
 
 def matching(runs: pa.Table, predicates: Sequence[str], *, timeout_s: float | None = None) -> set[str]:

@@ -52,7 +52,10 @@ def ledger(entries: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON has it: times ISO 8601, those with a zone in UTC; NaN and infinities null."""
+    """Return a value as JSON has it: times ISO 8601, those with a zone in UTC; NaN and infinities null.
+
+    A decimal is a number where a double holds all its digits, else a text.
+    """
     if isinstance(value, bool | int | None):
         return value
     if isinstance(value, str):
@@ -70,7 +73,7 @@ def plain(value: Any) -> Any:
 
 def _plain_scalar(value: Any) -> Any:
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+        return _decimal(value)
     if isinstance(value, datetime):  # pandas' Timestamp, for nanoseconds, too
         return (value.astimezone(UTC) if value.tzinfo else value).isoformat()
     if isinstance(value, date | time):
@@ -80,6 +83,13 @@ def _plain_scalar(value: Any) -> Any:
     if isinstance(value, pa.MonthDayNano):
         return f"P{value.months}M{value.days}DT{value.nanoseconds / 1e9:g}S"
     return str(value)
+
+
+def _decimal(value: Decimal) -> int | float | str:
+    if value == value.to_integral_value():
+        return int(value)
+    number = float(value)
+    return number if Decimal(repr(number)) == value else f"{value:f}"
 
 
 def whole(text: str) -> str:

@@ -24,6 +24,12 @@ VALUES = {
     "unsigned": ("18446744073709551615::ubigint", 2**64 - 1),
     "decimal": ("1.25::decimal(5, 2)", 1.25),
     "whole-decimal": ("3::decimal(5, 0)", 3),
+    "tenth-decimal": ("0.1::decimal(38, 10)", 0.1),
+    "long-decimal": (
+        "'12345678901234567890.1234567890'::decimal(38, 10)",
+        "12345678901234567890.1234567890",
+    ),
+    "bit-by-name": ("{'BIT': 1}", {"BIT": 1}),
     "null": ("null", None),
     "nan": ("'nan'::double", None),
     "infinite": ("'inf'::double", None),
@@ -119,6 +125,12 @@ def test_csv_reads_back(ask: Callable[..., str]) -> None:
         ["t", "d", "n", "l", "b"],
         ['a,"b"\nc', "0.1", "", "[1, 2]", "true"],
     ]
+
+
+def test_csv_has_all_digits_of_a_decimal(ask: Callable[..., str]) -> None:
+    digits = ["12345678901234567890.1234567890", "-0.0000000001", "3.0000000000"]
+    question = f"select unnest({digits})::decimal(38, 10) as d"
+    assert ask(question, "csv").split() == ["d", *digits]
 
 
 def test_parquet_keeps_types(tmp_path: Path) -> None:

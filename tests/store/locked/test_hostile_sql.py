@@ -279,7 +279,10 @@ def test_a_scalar_function_that_ignores_interrupts_ends_with_its_process(place: 
         check=False,
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "the query took longer than 0.2 s; ask for less, or raise --timeout-s (Python: timeout_s)\n"
+    assert (
+        done.stderr
+        == "the query took longer than 0.2 s; ask for less, or raise --timeout-s (Python: timeout_s)\n"
+    )
     assert listing(place) == before
 
 
@@ -293,8 +296,18 @@ def test_sql_answers(question: str, place: Path, capsys: pytest.CaptureFixture[s
     assert listing(place) == before
 
 
-def test_a_number_without_an_exact_form_is_refused(refused: Callable[..., str]) -> None:
-    assert "cast it" in refused("sql", "select 340282366920938463463374607431768211455::uhugeint as x")
+@pytest.mark.parametrize(
+    "value",
+    [
+        "340282366920938463463374607431768211455::uhugeint",
+        "'101'::bit",
+        "[{'a': '101'::bit}]",
+        "map {'a': 1::variant}",
+    ],
+    ids=["uhugeint", "bit", "bit-within", "variant-within"],
+)
+def test_a_value_without_an_exact_form_is_refused(value: str, refused: Callable[..., str]) -> None:
+    assert "cast it" in refused("sql", f"select {value} as x")
 
 
 def test_a_column_from_a_file_cannot_be_read_through_where(place: Path, refused: Callable[..., str]) -> None:
