@@ -1,8 +1,7 @@
 """python run.py experiment=demo: run what an experiment declares and judge it."""
 
-import sys
-
 from conf import main
+from probes.streams import leave
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
+
+from probes.streams import leave
 
 COMMANDS = {
-    "run": "conf.running",
+    "run": "conf",
     "store": "store.__main__",
     "stats": "stats.__main__",
     "probes": "probes.__main__",
@@ -21,6 +24,11 @@ USAGE = """usage: driftlab {run,store,stats,probes} …
 
 `driftlab COMMAND --help` tells more.  Example: driftlab run experiment=smoke
 """
+
+
+def script() -> NoReturn:
+    """Be the process of ``driftlab``."""
+    leave(main())
 
 
 def main(argv: Sequence[str] | None = None) -> int:

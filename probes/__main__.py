@@ -9,28 +9,33 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from probes.streams import muted, note, opened
+
 LEAVES = Path(__file__).resolve().parents[1] / "conf" / "probe"
 """Where the configuration lies of which the doctor tells what it costs; only this command reads it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
+    opened()
+    return muted(_code(argv))
+
+
+def _code(argv: Sequence[str] | None) -> int:
     try:
         arguments = _parser().parse_args(argv)
         return int(arguments.call(arguments))
     except SystemExit as ended:  # argparse's --help and errors
         return ended.code if isinstance(ended.code, int) else 2
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        note("interrupted")
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read has gone; Python would say so at exit
+    except BrokenPipeError:  # whoever read has gone
         return 0
     except OSError as error:
-        name = f": {error.filename}" if error.filename else ""
-        print(f"{error.strerror or error}{name}", file=sys.stderr)
+        note(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
     except ValueError as error:
-        print(error, file=sys.stderr)
+        note(str(error))
     return 2
 
 

@@ -18,7 +18,7 @@ with explained(typed=True):
     from stats.hypotheses import PROTOCOL, variants
     from stats.progress import CLOCKS
     from store.catalog import Catalog, open_catalog
-    from store.commandline import guarded, muted
+    from store.commandline import guarded, leave, muted, note
     from store.output import format_of, opened, write_rows
     from store.selection import (
         VALUED,
@@ -77,8 +77,7 @@ def _run(arguments: argparse.Namespace) -> int:
     sentences = gates.tripped(conditions, result.names)
     try:
         _write(result, arguments)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough; the gates still count
         muted(0)
     _say(sentences)
@@ -123,7 +122,7 @@ def _write_text(text: str, arguments: argparse.Namespace) -> None:
 
 def _say(lines: Iterable[str]) -> None:
     for line in lines:
-        print(line, file=sys.stderr)
+        note(line)
 
 
 def _parser() -> Parser:
@@ -243,4 +242,4 @@ def _command(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from store.commandline import guarded
-from store.commands import parsing
-from store.selection import subcommand_first
+from probes.missing import explained
+
+with explained(typed=True):
+    from store.commandline import guarded, leave
+    from store.commands import parsing
+    from store.selection import subcommand_first
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,4 +25,4 @@ def _run(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

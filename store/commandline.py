@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 
+from probes.streams import leave, muted, note, opened
 from store import errors
+
+__all__ = ["guarded", "leave", "muted", "note", "refused", "sentence"]
 
 
 def guarded(run: Callable[[], int]) -> int:
@@ -14,43 +16,29 @@ def guarded(run: Callable[[], int]) -> int:
 
     A closed stdout ends it quietly.
     """
+    opened()
     try:
         code = run()
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except SystemExit as end:  # argparse's --help and errors
-        return muted(end.code if isinstance(end.code, int) else 2)
+        code = end.code if isinstance(end.code, int) else 2
     except BrokenPipeError:  # the reader has seen enough
-        return muted(0)
+        code = 0
     except KeyboardInterrupt:
-        return refused("interrupted", 130)
+        code = refused("interrupted", 130)
     except RuntimeError as error:  # what DuckDB makes of a Ctrl-C while it works
         if str(error) != "Query interrupted":
             raise
-        return refused("interrupted", 130)
+        code = refused("interrupted", 130)
     except (ValueError, OSError) as error:
-        return refused(sentence(error), 2)
-    return code
+        code = refused(sentence(error), 2)
+    return muted(code)
 
 
 def refused(reason: str, code: int) -> int:
     """Say why on stderr and return ``code``."""
     note(reason)
-    return muted(code)
-
-
-def muted(code: int) -> int:
-    """Let nothing more go to a stdout that is closed or full: the interpreter flushes it at exit."""
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError, AttributeError):
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - lives until exit
     return code
-
-
-def note(text: str) -> None:
-    """Say one sentence on stderr: stdout is for results."""
-    sys.stderr.write(f"{text}\n")
 
 
 def sentence(error: Exception) -> str:

@@ -25,7 +25,7 @@ from conf.reproduction import (
 from conf.reproduction.checks import Section, passed, row
 from conf.reproduction.material import EXPERIMENTS, REVIEW, Material, bring_in, run
 from store import open_catalog
-from store.commandline import guarded
+from store.commandline import guarded, leave
 
 
 class Part(Protocol):
@@ -113,4 +113,4 @@ def _say(lines: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -42,7 +42,7 @@ class Shell:
 
     def run(self) -> int:
         """Answer until the input ends; 2 if a statement of a script failed, else 0."""
-        interactive = sys.stdin is not None and sys.stdin.isatty()
+        interactive = sys.stdin.isatty()
         try:
             self._converse(interactive)
         finally:

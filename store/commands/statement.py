@@ -27,7 +27,7 @@ def text(argument: str | None, file: Path | None) -> str:
         return _decoded(file)
     if argument not in (None, "-"):
         return str(argument)
-    if argument is None and (sys.stdin is None or sys.stdin.isatty()):
+    if argument is None and sys.stdin.isatty():
         raise ValueError("no statement is given; write one as an argument, in a --file, or to stdin")
     return sys.stdin.read()
 

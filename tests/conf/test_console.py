@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import runpy
+import sys
+from pathlib import Path
+
 import pytest
 
-from conf.console import COMMANDS, main
+from conf.console import COMMANDS, main, script
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
@@ -44,3 +51,44 @@ def test_help_names_every_command(capsys):
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
     assert all(command in text for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "entry", ["run.py", "store/__main__.py", "stats/__main__.py", "conf/reproduction/__main__.py"]
+)
+def test_a_command_that_is_a_process_leaves_with_its_code(entry, monkeypatch):
+    left = []
+    monkeypatch.setattr("probes.streams.leave", left.append)
+    monkeypatch.setattr("store.commandline.leave", left.append)
+    monkeypatch.setattr("sys.argv", [entry, "--no-such-option"])
+    runpy.run_path(str(ROOT / entry), run_name="__main__")
+    assert left == [2]
+
+
+def test_the_installed_command_leaves_with_its_code(monkeypatch):
+    left = []
+    monkeypatch.setattr("conf.console.leave", left.append)
+    monkeypatch.setattr("sys.argv", ["driftlab", "probes", "run", "no-such-job.json"])
+    script()
+    assert left == [2]
+
+
+@pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["run", "+typo=3"], 2),
+        (["run", "experiment=smoke", "--cfg", "job"], 0),
+        (["store", "sql", "select bad"], 2),
+        (["store", "shell"], 0),
+        (["stats", "verdict", "--fail-if", "h5=VALIDATED"], 2),
+        (["probes", "run", "no-such-job.json"], 2),
+    ],
+    ids=lambda words: words if isinstance(words, int) else " ".join(words[:2]),
+)
+def test_a_closed_stream_changes_no_exit_code(stream, words, code, tmp_path, monkeypatch):
+    store = ["--store", str(tmp_path)] if words[0] in ("store", "stats") else []
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    monkeypatch.setattr(sys, stream, None)
+    assert main([*words, *store]) == code
+    getattr(sys, stream).close()
