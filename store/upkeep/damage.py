@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +15,10 @@ from store.cache import compacting
 from store.manifest import Manifest, NewerFormat
 from store.query import Refused
 
-READING = re.compile(r"\.parquet|[Pp]arquet|reading the stream|page integrity|IOError|decompress")
-"""What DuckDB and Arrow say where a file is at fault, and not the question."""
+READING = re.compile(
+    r"(?:exporting a stream from the object|reading the stream) registered as '([^']+)' failed"
+)
+"""What DuckDB says where a table's file is at fault, and not the question."""
 
 
 EXTRA = "is not in the manifest"
@@ -82,21 +84,29 @@ def is_newer(directory: Path) -> bool:
 
 
 def explained(error: Refused, root: Path, runs: Iterable[Manifest]) -> Refused:
-    """Return why a question failed: a damaged merged copy, or file of one of ``runs``, if there is one, else ``error``.
+    """Return why a question failed, if that is known, else ``error``.
 
-    Only where the message speaks of files: a typo must not cost reading the store.
+    A run that is gone, a damaged merged copy, or a damaged file of one of ``runs``: only where a table could not be
+    read, and of its files alone, since a typo must not cost reading the store, nor be blamed on what it did not read.
     """
-    if not READING.search(str(error)):
+    reading, named = READING.search(str(error)), re.findall(r"run_id=([^/\\]+)", str(error))
+    if reading is None:
         return error
+    for run_id in named:
+        if not publishing.run_directory(root, run_id).exists():
+            return Refused(f"run {run_id} was removed since the store was opened; open it anew and ask again")
+    if "No such file" in str(error) and f"/{compacting.PLACE}/" in str(error):
+        return Refused("rows were merged anew since the store was opened; open it anew and ask again")
     if compacting.discard_damaged(root):
         return Damaged(
             "a merged copy was damaged, and none is read any more; ask again, and compact when convenient"
         )
-    for run in _suspects(str(error), list(runs)):
-        for name in sorted(run.files):
-            problem = _verify_file(run, name) if (run.directory / name).exists() else "is missing"
-            if problem:
-                return Damaged(sentence(Problem(run.run_id, name, problem)))
+    name = f"{reading[1]}.parquet"
+    suspects = (run for run in runs if name in run.files and (run.run_id in named or not named))
+    for run in sorted(suspects, key=lambda run: run.run_id):
+        problem = _verify_file(run, name) if (run.directory / name).exists() else "is missing"
+        if problem:
+            return Damaged(sentence(Problem(run.run_id, name, problem)))
     return error
 
 
@@ -106,12 +116,6 @@ def sentence(problem: Problem) -> str:
         f"run {problem.run_id}: {problem.file} {problem.problem}; leave the run out "
         f"(--where \"run_id != '{problem.run_id}'\"), or let `python -m store verify --repair` put it aside"
     )
-
-
-def _suspects(text: str, runs: Sequence[Manifest]) -> list[Manifest]:
-    """Return the runs that a message names first, for a quick answer."""
-    named = re.findall(r"run_id=([^/\\]+)", text)
-    return sorted((run for run in runs if run.run_id in named or not named), key=lambda run: run.run_id)
 
 
 def _layers(root: Path) -> Iterator[Problem]:

@@ -17,6 +17,8 @@ import pytest
 from probes.identity import new_run_id
 from store import open_catalog, publishing
 from store.__main__ import main
+from store.cache import compacting
+from store.locked import lazy
 from store.upkeep.maintenance import refresh
 
 Answer = tuple[int, str, str]
@@ -92,6 +94,55 @@ def test_a_question_names_the_damaged_file_and_the_remedy_and_works_without_the_
         pytest.raises(ValueError, match=f"run {bad}: cycles.parquet {reason}"),
     ):
         catalog.query(SUM)
+
+
+@pytest.mark.parametrize("question", ["from 'x.parquet'", "select error('parquet')"], ids=["file", "words"])
+def test_a_refused_question_is_not_blamed_on_damage_that_it_did_not_meet(
+    question: str, pair: tuple[Path, str, str], run: Callable[..., Answer]
+) -> None:
+    store, _, bad = pair
+    truncate(cycles(store, bad))
+    code, out, err = run("sql", question, "--store", store)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert bad not in err
+
+
+def test_a_question_is_answered_by_its_own_tables_damage(
+    pair: tuple[Path, str, str], run: Callable[..., Answer]
+) -> None:
+    store, healthy, bad = pair
+    flip(cycles(store, bad))
+    truncate(cycles(store, healthy).with_name("windows.parquet"))
+    assert run("sql", SUM, "--store", store)[2].startswith(f"run {bad}: cycles.parquet has sha256")
+
+
+def test_a_run_that_is_removed_after_the_store_was_opened_is_said_to_be_gone(
+    pair: tuple[Path, str, str], run: Callable[..., Answer]
+) -> None:
+    store, healthy, gone = pair
+    with open_catalog(store) as catalog:
+        assert run("rm", gone, "--yes", "--store", store)[0] == 0
+        for ask in (
+            lambda: catalog.query(SUM),
+            lambda: catalog.sql(SUM).arrow(),
+            lambda: catalog.cycles(gone),
+        ):
+            with pytest.raises(ValueError, match=f"^run {gone} was removed since .* ask again$"):
+                ask()
+        assert catalog.query(SUM, runs=[healthy]) == [{"ns": 3, "runs": 1}]
+
+
+def test_a_merged_copy_that_made_room_for_another_is_no_damage(
+    pair: tuple[Path, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lazy, "FEW", 0)
+    compacting.compact(pair[0], pytest.fail)
+    with open_catalog(pair[0]) as catalog:
+        assert catalog.query(SUM) == [{"ns": 1003, "runs": 2}]
+        [copy] = (pair[0] / compacting.PLACE).glob("cycles.*.parquet")
+        copy.unlink()
+        with pytest.raises(ValueError, match=r"^rows were merged anew since .* ask again$"):
+            catalog.query(SUM)
 
 
 AT_OPENING = {
