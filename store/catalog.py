@@ -100,7 +100,7 @@ class Catalog:
         self._timeout_s = timeout_s
         self._summed: tuple[tuple[str, ...], Mapping[str, Sums] | None] | None = None
         # No method: DuckDB keeps what it is given from the collector, so a cycle through it would never end.
-        self._compacted = cache(partial(compacting.read, root, fleet.found))
+        self._compacted = cache(partial(compacting.read, fleet))
         self._connections = Connections()
 
     def _add_running(self, run: Manifest, live: bool) -> None:

@@ -1,7 +1,8 @@
 """``catalog.compact/``: the rows of all runs merged, one file a table, in the order of the runs.  A cache.
 
 Where runs are many and short, opening their files is most of a question's time.  The runs stay as they are; the list
-beside the files is written last, and a table is read merged only if every run in it is as it was.
+beside the files is written last, and a table is read merged only if no run in it has changed; of runs that are gone
+or cannot be read it gives nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import uuid
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 
 from store import manifest, publishing, schema
 from store.cache import index, keeping, segments
-from store.cache.index import Fleet, Holding
+from store.cache.index import Fleet
 from store.cache.stamps import HIVE_KEY, Stamp
 from store.locked.lazy import Merged
 
@@ -35,30 +36,66 @@ class Compacted:
     tables: Mapping[str, Merged]
 
     def of(self, table: str) -> list[Merged]:
-        """Return the merged file of a table, if there is one."""
-        return [self.tables[table]] if table in self.tables else []
+        """Return the merged file of a table, if there is one; somebody may have removed runs since it was found."""
+        merged = self.tables.get(table)
+        return [merged] if merged and Path(merged.path).exists() else []
 
 
-def read(root: Path, found: Mapping[str, Stamp]) -> Compacted:
-    """Return what is merged; nothing where it is missing or damaged, or where a run of it has changed or gone."""
-    place = root.absolute() / PLACE
+def read(fleet: Fleet) -> Compacted:
+    """Return what is merged; no table that is missing or damaged, or where a run of it has changed.
+
+    Of runs that are gone or cannot be read nobody asks, and a merged file gives nothing of runs that nobody asks for.
+    """
+    place = fleet.root.absolute() / PLACE
     tables: dict[str, Merged] = {}
     try:
-        told, crc = (place / HEAD).read_bytes().rsplit(b"\n", 1)
-        head = json.loads(told) if zlib.crc32(told) == int(crc) else {}
-        runs: dict[str, Stamp] = head["runs"]
-        if head["made_by"] == segments.MADE_BY and all(
-            found.get(name, [])[:3] == stamp for name, stamp in runs.items()
-        ):
+        listed = head(place)
+        runs: dict[str, Stamp] = listed["runs"]
+        if listed["made_by"] == segments.MADE_BY:
             ids = [name.removeprefix(HIVE_KEY) for name in runs]
-            for table, entry in head["tables"].items():
-                if (place / entry["file"]).stat().st_size == entry["size"]:
-                    tables[table] = Merged(
-                        str(place / entry["file"]), frozenset(ids[k] for k in entry["runs"])
-                    )
+            changed = _changed(fleet, runs)
+            for table, entry in listed["tables"].items():
+                path = place / entry["file"]
+                if changed.isdisjoint(entry["runs"]) and path.stat().st_size == entry["size"]:
+                    tables[table] = Merged(str(path), frozenset(ids[k] for k in entry["runs"]))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return Compacted({})
     return Compacted(tables)
+
+
+def head(place: Path) -> dict[str, Any]:
+    """Return the list beside the files; empty where it is missing or damaged."""
+    try:
+        told, crc = (place / HEAD).read_bytes().rsplit(b"\n", 1)
+        found: dict[str, Any] = json.loads(told) if zlib.crc32(told) == int(crc) else {}
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def write_head(place: Path, runs: Mapping[str, Stamp], tables: Mapping[str, Any]) -> None:
+    """Put the list in place of the old one; ``runs`` of a table are places in ``runs``."""
+    new = place / f"{uuid.uuid4().hex}.tmp"
+    told = json.dumps({"made_by": segments.MADE_BY, "runs": runs, "tables": tables}).encode()
+    new.write_bytes(told + b"\n%d" % zlib.crc32(told))
+    new.replace(place / HEAD)
+
+
+def sweep(place: Path, kept: Collection[str]) -> None:
+    """Remove what no list names; what the one before named may still be read."""
+    for path in place.iterdir():
+        if path.name not in kept:
+            path.unlink(missing_ok=True)
+
+
+def _changed(fleet: Fleet, runs: Mapping[str, Stamp]) -> set[int]:
+    """Return the places of the runs that can be read and are not as they were."""
+    found = fleet.found
+    changed = {k for k, (name, stamp) in enumerate(runs.items()) if found.get(name, stamp)[:3] != stamp}
+    if changed:
+        unread = {*fleet.others}
+        changed = {k for k, name in enumerate(runs) if k in changed and name not in unread}
+    return changed
 
 
 def compact(root: Path, note: Callable[[str], None]) -> dict[str, int]:
@@ -69,7 +106,7 @@ def compact(root: Path, note: Callable[[str], None]) -> dict[str, int]:
     root : Path
         An existing store.
     note : callable
-        Receives one sentence for each table that could not be merged.
+        Receives one sentence for each table that could not be merged, and each run that is left out.
 
     Raises
     ------
@@ -103,58 +140,68 @@ def discard_damaged(root: Path) -> bool:
 def _write(root: Path, fleet: Fleet, note: Callable[[str], None]) -> dict[str, int]:
     place = root / PLACE
     place.mkdir(exist_ok=True)
-    before = {Path(merged.path).name for merged in read(root, fleet.found).tables.values()}
+    before = {Path(merged.path).name for merged in read(fleet).tables.values()}
     holdings, holders = index.layouts(fleet.table), index.holders(fleet.table)
     ids = sorted(fleet.table["run_id"].to_pylist())
     number = {run_id: k for k, run_id in enumerate(ids)}
     entries: dict[str, Any] = {}
+    left_out: dict[str, str] = {}
     for table, runs in holders.items():
-        name = f"{table}.{uuid.uuid4().hex}.parquet"
+        sound: list[str] = []
         try:
-            rows = _merge(root, place / name, table, sorted(runs), holdings)
-        except (ValueError, pa.ArrowException, FileNotFoundError) as error:
+            columns = manifest.columns(holdings, table)
+            entry = put(place, table, columns, _batches(root, table, runs, columns, sound, left_out))
+        except (ValueError, pa.ArrowException) as error:
             note(f"{table} is not merged: {str(error).splitlines()[0]}")
             continue
-        size = (place / name).stat().st_size
-        entries[table] = {
-            "file": name,
-            "size": size,
-            "rows": rows,
-            "runs": [number[run_id] for run_id in sorted(runs)],
-        }
-    stamps = {HIVE_KEY + run_id: fleet.found[HIVE_KEY + run_id][:3] for run_id in ids}
-    new = place / f"{uuid.uuid4().hex}.tmp"
-    told = json.dumps({"made_by": segments.MADE_BY, "runs": stamps, "tables": entries}).encode()
-    new.write_bytes(told + b"\n%d" % zlib.crc32(told))
-    new.replace(place / HEAD)
-    _sweep(place, {HEAD, *(entry["file"] for entry in entries.values()), *before})
+        entries[table] = entry | {"runs": [number[run_id] for run_id in sound]}
+    for run_id, reason in left_out.items():
+        note(f"run {run_id} is left out of the merged copies: {reason}; `python -m store verify` tells more")
+    write_head(place, {HIVE_KEY + run_id: fleet.found[HIVE_KEY + run_id][:3] for run_id in ids}, entries)
+    sweep(place, {HEAD, *(entry["file"] for entry in entries.values()), *before})
     return {table: entry["rows"] for table, entry in entries.items()}
 
 
-def _sweep(place: Path, kept: Collection[str]) -> None:
-    """Remove what no list names; what the one before named may still be read."""
-    for path in place.iterdir():
-        if path.name not in kept:
-            path.unlink(missing_ok=True)
+def put(place: Path, table: str, columns: pa.Schema, batches: Iterable[pa.RecordBatch]) -> dict[str, Any]:
+    """Write one table and return its entry but for ``runs``.
 
-
-def _merge(root: Path, path: Path, table: str, runs: list[str], holdings: list[Holding]) -> int:
-    """Write one table; a row group holds whole runs where they are short, so that its statistics say which."""
-    columns = manifest.columns(holdings, table)
-    reader = pa.RecordBatchReader.from_batches(columns, _batches(root, table, runs, columns))
+    A row group holds whole runs where they are short, so that its statistics say which.
+    """
+    path = place / f"{table}.{uuid.uuid4().hex}.parquet"
     try:
-        return int(publishing.write(path, reader)["rows"])
+        rows = publishing.write(path, pa.RecordBatchReader.from_batches(columns, batches))["rows"]
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+    return {"file": path.name, "size": path.stat().st_size, "rows": rows}
 
 
-def _batches(root: Path, table: str, runs: list[str], columns: pa.Schema) -> Iterator[pa.RecordBatch]:
-    for run_id in runs:
-        rows = pq.read_table(
-            publishing.run_directory(root, run_id) / f"{table}.parquet",
-            partitioning=None,
-            page_checksum_verification=True,
-        )
-        rows = rows.append_column("run_id", pa.repeat(run_id, rows.num_rows))
-        yield from schema.conformed(rows, columns).to_batches()
+def _batches(
+    root: Path,
+    table: str,
+    runs: Mapping[str, Collection[str]],
+    columns: pa.Schema,
+    sound: list[str],
+    left_out: dict[str, str],
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of ``runs``; of one whose file is damaged none: it is read, and named, where it lies."""
+    for run_id in sorted(runs):
+        path = publishing.run_directory(root, run_id) / f"{table}.parquet"
+        try:
+            rows = pq.read_table(path, partitioning=None, page_checksum_verification=True)
+            if lost := sorted({*runs[run_id]}.difference(rows.column_names)):
+                raise ValueError(f"it lacks column {', '.join(lost)}")
+            rows = rows.append_column("run_id", pa.repeat(run_id, rows.num_rows))
+            batches = schema.conformed(rows, columns).to_batches()
+        except (OSError, ValueError, pa.ArrowException) as error:
+            if path.parent.is_dir():  # else it was removed meanwhile
+                left_out.setdefault(run_id, f"{path.name} {_why(error)}")
+            continue
+        sound.append(run_id)
+        yield from batches
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "is missing"
+    return f"cannot be read ({' '.join(str(error).split())})"

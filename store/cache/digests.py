@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import reduce
 from hashlib import sha256
@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from store import manifest, publishing
+from store.cache import keeping
 from store.cache.stamps import HIVE_KEY, Stamp
 from store.reduced import digest
 
@@ -72,8 +73,8 @@ def collect(
     if len(missing) >= WORTH_MERGING:
         with suppress(OSError):  # a cache
             _merge(root, found, missing, read)
-    asked = pc.field("run_id").isin(pa.array(sorted({*runs}.intersection(merged.runs)), pa.string()))
-    return pa.concat_tables([only(read, part, signal), merged.rows.filter(asked)])
+    asked = merged.rows.filter(_of({*runs}.intersection(merged.runs)))
+    return pa.concat_tables([only(read, part, signal), asked])
 
 
 def of_run(root: Path, run_id: str) -> pa.Table:
@@ -154,14 +155,35 @@ def _stamp(found: Mapping[str, Stamp], run_id: str) -> Stamp:
     return found.get(HIVE_KEY + run_id, [])[:3]
 
 
-def _merge(root: Path, found: Mapping[str, Stamp], missing: Sequence[str], read: pa.Table) -> None:
-    """Leave what was read merged with what was merged already."""
-    merged = _merged(root, found, None)
-    kept = merged.runs.keys() - set(missing)
-    old = merged.rows.filter(pc.field("run_id").isin(pa.array(sorted(kept), pa.string())))
-    runs = {run_id: _stamp(found, run_id) for run_id in [*sorted(kept), *missing]}
-    table = pa.concat_tables([old, read]).sort_by(_ORDER)
-    table = table.replace_schema_metadata({"runs": json.dumps(runs), "made_by": _MADE_BY})
+def write(root: Path, columns: pa.Schema, tables: Iterable[pa.Table]) -> None:
+    """Put merged digests in place of the old ones."""
     new = root / f"catalog.{uuid.uuid4().hex}.tmp"
-    pq.write_table(table, new, compression="zstd", row_group_size=16_384, write_page_checksum=True)
-    new.replace(root / MERGED)
+    try:
+        with pq.ParquetWriter(new, columns, compression="zstd", write_page_checksum=True) as file:
+            for table in tables:
+                file.write_table(table, row_group_size=16_384)
+        new.replace(root / MERGED)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _merge(root: Path, found: Mapping[str, Stamp], missing: Sequence[str], read: pa.Table) -> None:
+    """Leave what was read merged with what was merged already, but for runs that were removed meanwhile."""
+    with keeping.exclusive(root, wait=False) as alone:
+        if not alone:
+            return
+        merged = _merged(root, found, None)
+        kept = sorted(merged.runs.keys() - set(missing))
+        there = [run_id for run_id in [*kept, *missing] if _is_there(root, run_id)]
+        rows = pa.concat_tables([merged.rows.filter(_of(kept)), read]).filter(_of(there)).sort_by(_ORDER)
+        told = {"runs": json.dumps({run_id: _stamp(found, run_id) for run_id in there}), "made_by": _MADE_BY}
+        columns = COLUMNS.with_metadata(told)
+        write(root, columns, [rows.cast(columns)])
+
+
+def _is_there(root: Path, run_id: str) -> bool:
+    return publishing.is_published(publishing.run_directory(root, run_id))
+
+
+def _of(runs: Iterable[str]) -> pc.Expression:
+    return pc.field("run_id").isin(pa.array(sorted(runs), pa.string()))

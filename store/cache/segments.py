@@ -65,8 +65,8 @@ class Segments:
     """Whether something stands behind: of a builder that was killed, or is at it."""
     views: Mapping[str, Any] = field(default_factory=dict)
     """What the foreign clients' file was made from."""
-    files: tuple[bytes, bytes] = field(default=(b"", b""), repr=False)
-    """What was read of both."""
+    files: tuple[pa.Buffer, bytes] = field(default=(pa.py_buffer(b""), b""), repr=False)
+    """What was read of both; in memory of Arrow's, since its threads let go of it while an interpreter ends."""
 
     @property
     def runs(self) -> dict[str, Stamp]:
@@ -100,7 +100,7 @@ def read(root: Path) -> Segments:
             for line in json.loads(b"[" + b",".join(later) + b"]"):
                 head |= line | {"added": head["added"] | line["added"]}
             kept = Segments(**head)
-            parquet, lines = (_bytes(path) for path in (kept.parquet(root), kept.lines(root)))
+            parquet, lines = _bytes(kept.parquet(root)), _bytes(kept.lines(root)).to_pybytes()
             kept = replace(kept, torn=len(lines) > kept.end)
             lines = lines[: kept.end]
             if (zlib.crc32(parquet), zlib.crc32(lines)) == (kept.base_crc, kept.added_crc):
@@ -110,9 +110,9 @@ def read(root: Path) -> Segments:
     return Segments()
 
 
-def _bytes(path: Path) -> bytes:
-    with open(path, "rb", buffering=0) as file:
-        return file.read()
+def _bytes(path: Path) -> pa.Buffer:
+    with pa.OSFile(os.fspath(path)) as file:
+        return file.read_buffer()
 
 
 def stamp(root: Path) -> tuple[int, ...]:

@@ -77,7 +77,7 @@ def rm(arguments: argparse.Namespace) -> int:
     runs = "1 run" if len(going) == 1 else f"{len(going)} runs"
     size = sum(run.bytes for run in going)
     if arguments.yes:
-        removing.remove(arguments.store, ids)
+        removing.remove(arguments.store, ids, note)
         maintenance.refresh_catalog(arguments.store, note)
         note(f"removed {runs}, {size} bytes")
     else:

@@ -83,7 +83,7 @@ def _adopt(root: Path, spool: Path, note: Callable[[str], None]) -> str | None:
 def refresh_catalog(root: Path, note: Callable[[str], None]) -> None:
     """Rebuild what is derived if it is missing, stale, moved or corrupt."""
     fleet = index.survey(root)
-    removing.sweep(root, fleet.hidden)
+    removing.sweep(root, fleet, note)
     for problem in fleet.problems:
         note(problem)
     if keeping.is_kept(fleet):

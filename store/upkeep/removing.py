@@ -5,13 +5,16 @@ from __future__ import annotations
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from probes import durable
 from store import manifest, publishing
+from store.adopting import adopt
+from store.cache import forgetting
+from store.cache.index import Fleet
 
 REMOVED = ".removed-"
 """What the name of a run begins with once it is removed, until its files are gone."""
@@ -48,41 +51,69 @@ def going(root: Path, run_ids: Sequence[str]) -> list[Going]:
     return [_going(root, run) for run in runs]
 
 
-def remove(root: Path, run_ids: Sequence[str]) -> None:
-    """Remove runs: each disappears at once, by a rename, before its files go.
+def remove(root: Path, run_ids: Sequence[str], note: Callable[[str], None]) -> None:
+    """Remove runs: each disappears at once, by a rename, then its rows from what is merged, then its files.
 
-    What is noted of a run goes before it: left behind, it would stand over a later import of the same run.
+    What is noted of a run goes before it: left behind, it would stand over a later import of the same run.  The next
+    refresh takes runs out of table ``runs`` of the cache.
+
+    Parameters
+    ----------
+    root : Path
+        An existing store.
+    run_ids : sequence of str
+        Published runs.
+    note : callable
+        Receives one sentence for each merged table that could not be kept.
 
     Raises
     ------
     OSError
         If the store cannot be written; one sentence.
     """
+    hidden: list[Path] = []
     for run_id in run_ids:
         try:
-            for hidden in _hidden(root, run_id):
-                with suppress(FileNotFoundError):  # a refresh sweeps here, too
-                    shutil.rmtree(hidden)
+            hidden += _hidden(root, run_id)
         except OSError as error:
+            _delete(root, hidden, note)
             raise OSError(
                 f"run {run_id} cannot be removed from {root} ({error.strerror}); make the store writable"
             ) from error
+    _delete(root, hidden, note)
 
 
-def sweep(root: Path, names: Sequence[str]) -> None:
-    """Delete what killed removals and imports left among the runs; what cannot be deleted now goes another time.
-
-    ``names`` lie in ``runs/`` and are none of a run.
-    """
-    for name in names:
+def sweep(root: Path, fleet: Fleet, note: Callable[[str], None]) -> None:
+    """Delete what is left of runs that are gone, and of killed imports; what cannot be deleted goes another time."""
+    if fleet.gone or any(name.startswith(REMOVED) for name in fleet.hidden):
+        with suppress(OSError):
+            forgetting.forget(root, note)
+    for name in fleet.hidden:
         path = root / "runs" / name
         unfinished = name.startswith(publishing.UNFINISHED)
         if name.startswith(REMOVED) or (unfinished and _age_s(path) > ABANDONED_S):
             shutil.rmtree(path, ignore_errors=True)
 
 
+def _delete(root: Path, hidden: Sequence[Path], note: Callable[[str], None]) -> None:
+    """Delete what was hidden, last of all: as long as it is there, a refresh goes on where a killed removal ended."""
+    try:
+        forgetting.forget(root, note)
+        for path in hidden:
+            with suppress(FileNotFoundError):  # a refresh sweeps here, too
+                shutil.rmtree(path)
+    except OSError as error:
+        raise OSError(
+            f"not all of what was removed from {root} could be deleted ({error.strerror or error}); make the store "
+            "writable, then refresh it"
+        ) from error
+
+
 def _hidden(root: Path, run_id: str) -> list[Path]:
-    """Rename a run and its layers to names that nobody reads; return them."""
+    """Rename a run and its layers to names that nobody reads; return them.  A spool that is left of it goes first."""
+    spool = root / "spool" / run_id
+    if spool.is_dir():  # else a refresh would publish the run again
+        adopt(spool, force=True)
     runs, layers = root / "runs", root / "notes" / run_id
     run, noted = (runs / f"{REMOVED}{uuid.uuid4().hex}" for _ in range(2))
     annotated = layers.is_dir()

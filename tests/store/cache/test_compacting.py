@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from store import open_catalog
@@ -81,13 +82,66 @@ def test_a_new_run_is_read_beside_the_merged_ones(root: Path, make_run: Callable
     assert answers(root) == found
 
 
-def test_merged_copies_of_a_run_that_is_gone_are_ignored(root: Path) -> None:
+def _go(run: Path) -> None:
+    shutil.rmtree(run)
+
+
+def _spoil(run: Path) -> None:
+    (run / "run.json").write_text("{")
+
+
+@pytest.mark.parametrize("fate", [_go, _spoil])
+def test_merged_copies_give_nothing_of_a_run_that_is_gone_or_cannot_be_read(
+    root: Path, fate: Callable[[Path], None]
+) -> None:
     compact(root)
-    shutil.rmtree(root / "runs" / "run_id=r2")
-    assert merged(root) == set()
-    assert len(answers(root)[0]) == 1 + 2 + 4  # type: ignore[arg-type]
+    fate(root / "runs" / "run_id=r2")
+    found = answers(root)
+    assert len(found[0]) == 1 + 2 + 4  # type: ignore[arg-type]
+    for path in (root / "runs").glob("*/cycles.parquet"):
+        path.rename(path.with_suffix(".aside"))  # so it is the merged file that is read
+    assert answers(root) == found
+
+
+def test_a_copy_with_an_older_run_of_the_same_id_is_ignored(root: Path, make_run: Callable[..., str]) -> None:
     compact(root)
-    assert merged(root)
+    shutil.rmtree(root / "runs" / "run_id=r1")
+    make_run(root, run_id="r1", seed=1, cycles={"wall_ns": [7]})
+    assert merged(root) == {"probe_memory"}
+    assert [row["wall_ns"] for row in answers(root)[0] if row["run_id"] == "r1"] == [7]  # type: ignore[attr-defined]
+
+
+def _cut(path: Path) -> str:
+    path.write_bytes(path.read_bytes()[:-20])
+    return "cannot be read ("
+
+
+def _lose_a_column(path: Path) -> str:
+    pq.write_table(pq.read_table(path, partitioning=None).drop_columns(["wall_ns"]), path)
+    return "cannot be read (it lacks column wall_ns)"
+
+
+def _lose(path: Path) -> str:
+    path.unlink()
+    return "is missing"
+
+
+@pytest.mark.parametrize("damage", [_cut, _lose_a_column, _lose])
+def test_a_run_with_a_damaged_file_is_left_out_and_named_once(
+    root: Path, damage: Callable[[Path], str]
+) -> None:
+    said: list[str] = []
+    for name in ("cycles", "windows"):
+        reason = damage(root / "runs" / "run_id=r2" / f"{name}.parquet")
+    rows = compacting.compact(root, said.append)
+    assert (rows["cycles"], rows["probe_memory"]) == (1 + 2 + 4, 2)
+    assert len(said) == 1
+    assert said[0].startswith(f"run r2 is left out of the merged copies: cycles.parquet {reason}")
+    with open_catalog(root) as catalog:
+        assert catalog._compacted().tables["cycles"].runs == {"r0", "r1", "r3"}
+        assert len(catalog.query("from cycles", runs=["r0", "r1", "r3"])) == 1 + 2 + 4
+        with pytest.raises(ValueError, match=r"run r2: cycles\.parquet"):
+            catalog.query("from cycles")
 
 
 @pytest.mark.parametrize("damage", ["head", "flipped", "file", "gone"])
