@@ -70,7 +70,7 @@ def load(directory: Path) -> Manifest:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         written = document["format"]
-        found = _manifest(directory, document) if written == schema.FORMAT else None
+        found = parsed(directory, document) if written == schema.FORMAT else None
     except values.UNREADABLE as error:
         raise ValueError(
             f"{path} cannot be read ({spooled.reason(error)}); restore it, or let `python -m store verify --repair` "
@@ -186,7 +186,8 @@ def _folded(name: str) -> bytes:
     return name.encode().lower()
 
 
-def _manifest(directory: Path, document: Mapping[str, Any]) -> Manifest:
+def parsed(directory: Path, document: Mapping[str, Any]) -> Manifest:
+    """Return what a ``run.json`` of this version says; whatever is wrong with it is raised as it is."""
     run = values.row(schema.RUNS, document)
     rows = [values.row(schema.CONDITIONS, {**row, "run_id": run["run_id"]}) for row in document["conditions"]]
     if unnamed := [row for row in rows if row["condition"] is None]:

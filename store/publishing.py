@@ -42,6 +42,7 @@ def publish(
     *,
     staging: Path,
     log: Path | None = None,
+    called: str | None = None,
 ) -> Path:
     """Publish one run.
 
@@ -58,6 +59,8 @@ def publish(
         Directory on the store's file system for the unfinished run; its contents are replaced.
     log : Path, optional
         What the measured process printed; copied.
+    called : str, optional
+        What the run comes from, if a refusal is to name that.
 
     Returns
     -------
@@ -77,7 +80,13 @@ def publish(
         files = {f"{name}.parquet": write(staging / f"{name}.parquet", data) for name, data in tables.items()}
         commit(root, record, files, staging=staging, log=log)
     except OSError as error:
-        raise refusal(root, record["run_id"], error) from error
+        reason, remedy = _why(error)
+        what = (
+            f"{called} cannot be imported into"
+            if called
+            else f"run {record['run_id']} cannot be published in"
+        )
+        raise CannotPublish(f"{what} {root} ({reason}); {remedy}") from error
     return final
 
 
@@ -95,11 +104,8 @@ def is_published(directory: Path) -> bool:
 
 
 def refusal(root: Path, run_id: str, error: Exception) -> CannotPublish:
-    """Return the one sentence that says why a run could not be published."""
-    # Arrow's errors have a strerror with words around the system's own.
-    number = getattr(error, "errno", None)
-    reason = os.strerror(number) if number else str(error).splitlines()[0]
-    remedy = "free some space" if number in (errno.ENOSPC, errno.EDQUOT) else "make it writable"
+    """Return the one sentence that says why a spool could not be published."""
+    reason, remedy = _why(error)
     return CannotPublish(
         f"run {run_id} cannot be published in {root} ({reason}); {remedy}, then adopt the spool"
     )
@@ -145,7 +151,7 @@ def commit(
         shutil.copyfile(log, staging / "log")
         durable.sync(staging / "log")
         named["log"] = {"sha256": sha256(staging / "log")}
-    _write_json(staging / "run.json", _document(record, named))
+    _write_json(staging / "run.json", document(record, named))
     place(staging, run_directory(root, record["run_id"]))
 
 
@@ -168,6 +174,14 @@ def sha256(path: Path) -> str:
     """Return the checksum of a file in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _why(error: Exception) -> tuple[str, str]:
+    # Arrow's errors have a strerror with words around the system's own.
+    number = getattr(error, "errno", None)
+    reason = os.strerror(number) if number else str(error).splitlines()[0]
+    full = number in (errno.ENOSPC, errno.EDQUOT)
+    return reason, "free some space" if full else "make it writable"
 
 
 def _encoding(columns: pa.Schema) -> dict[str, Any]:
@@ -198,7 +212,8 @@ def _groups(data: Data) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(waiting, data.schema)
 
 
-def _document(record: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, Any]:
+def document(record: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what ``run.json`` says of a run."""
     columns = [column.name for column in schema.RUNS.columns]
     own = {name: _unpacked(record.get(name)) if name in _JSON else record.get(name) for name in columns}
     own["tags"], own["notes"] = list(own["tags"] or ()), list(own["notes"] or ())

@@ -114,6 +114,7 @@ def _add_import(subparsers: Commands) -> None:
         subparsers, "import", changing.import_, text,
         "import results.json results.json.gz --experiment c255",
         "import mine.csv --map wall_ns=duration:ms --map cycle=step --map population=alive",
+        "import mine.parquet --map wall_ns=seconds:s",
         "import ../other-store",
     )  # fmt: skip
     command.add_argument(
@@ -122,7 +123,10 @@ def _add_import(subparsers: Commands) -> None:
     command.add_argument(
         "--experiment", type=_name, metavar="NAME", help="instead of the name that the file gives"
     )
-    columns = "of a CSV of cycles: COLUMN of cycles is NAME there, in UNIT (ns us ms s; B kB KiB ...); may be repeated"
+    columns = (
+        "of a table of cycles, CSV or Parquet: COLUMN of cycles, or an observable, is NAME there, in UNIT (ns us ms s; "
+        "B kB KiB ...); may be repeated"
+    )
     command.add_argument("--map", action="append", default=[], metavar="COLUMN=NAME[:UNIT]", help=columns)
     add_output_arguments(command)
 

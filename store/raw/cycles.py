@@ -15,9 +15,10 @@ from store.raw.form import CYCLE_KEYS, MS
 from store.raw.timeline import Place, Timeline
 
 _CORE = schema.arrow("cycles")
-_INTEGERS = frozenset({"population", "visits", "groups", "pattern_memory_size"})
-_FLOATS = frozenset({"energy"})
+INTEGERS = frozenset({"population", "visits", "groups", "pattern_memory_size"})
+FLOATS = frozenset({"energy"})
 # One name with two types cannot be read over runs, so a count that a file writes as 17.0 stays a count.
+_OWNERS = {c.name.lower(): table.name for table in (schema.RUNS, schema.CYCLES) for c in table.columns}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,28 +110,51 @@ def number(row: Field, *, at_least: int) -> int:
 
 
 def observables(rows: Sequence[Field], notes: list[str], *, without: Sequence[str]) -> dict[str, list[Any]]:
-    """Return every key but those in ``without`` that holds numbers: a workload's observables."""
+    """Return every key but those in ``without`` that holds numbers: a workload's observables.
+
+    A key that is a column of ``runs``, or another key but for its case, is kept under a name of its own: SQL ignores
+    case, and a name in both tables makes every join of them ambiguous.
+    """
+    where = f"{rows[0].path.partition('[')[0] or 'cycles'}." if rows else ""
     keys = dict.fromkeys(key for row in rows for key in row.object() if key not in without)
-    taken = {name.lower() for name in _CORE.names}
-    found = {}
+    found: dict[str, list[Any]] = {}
     for key in keys:
         cells = [row.get(key) for row in rows]
-        if key.lower() in taken or not key.isidentifier() or not all(_is_number(cell) for cell in cells):
-            recording.note(
-                notes, f"{rows[0].path.partition('[')[0] or 'cycles'}.{key} is no observable and was left out"
-            )
+        if owner(key) == "cycles" or not key.isidentifier() or not all(map(_is_number, cells)):
+            recording.note(notes, f"{where}{key} is no observable and was left out")
             continue
-        taken.add(key.lower())
-        found[key] = _values(key, cells)
-    return {key: values for key, values in found.items() if any(value is not None for value in values)}
+        values = observed(key, cells)
+        if all(value is None for value in values):
+            continue
+        name = _free(key, [*found], [*keys])
+        if name != key:
+            taken = f"a column of {owner(key)}" if owner(key) else "another one to SQL, which ignores case,"
+            recording.note(notes, f"{where}{key} is {taken} and was kept as {name}")
+        found[name] = values
+    return found
 
 
-def _values(key: str, cells: Sequence[Field]) -> list[Any]:
+def _free(key: str, before: Sequence[str], keys: Sequence[str]) -> str:
+    """Return a key, or the name for it that neither a table, nor the file gives to anything else."""
+    taken = {name.lower() for name in before}
+    while owner(key) or key.lower() in taken:
+        taken.update(name.lower() for name in keys)
+        key = f"own_{key}"
+    return key
+
+
+def owner(name: str) -> str | None:
+    """Return the table, ``runs`` or ``cycles``, that has such a column to SQL, which ignores case."""
+    return _OWNERS.get(name.lower())
+
+
+def observed(key: str, cells: Sequence[Field]) -> list[Any]:
+    """Return the values of an observable: all of them whole numbers, or none."""
     numbers = [cell.number() for cell in cells]
     whole = all(isinstance(cell.value, int | None) for cell in cells)
-    if key in _INTEGERS:
+    if key in INTEGERS:
         whole = all(value is None or value == value.to_integral_value() for value in numbers)
-    return [cell.whole() if whole and key not in _FLOATS else cell.real() for cell in cells]
+    return [cell.whole() if whole and key not in FLOATS else cell.real() for cell in cells]
 
 
 def _is_number(cell: Field) -> bool:

@@ -11,22 +11,23 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from probes.identity import new_run_id
-from store import publishing
+from store import manifest, publishing
 from store.cache import index
 from store.raw import (
-    csv_cycles,
     cycle_list,
     first_form,
     history,
+    own_cycles,
     process_readings,
     recording,
     run_times,
     second_form,
+    tables,
     text,
 )
-from store.raw.fields import Field
+from store.raw.fields import Field, NotImportable
 from store.raw.recording import Reader, Recording
-from store.values import UNREADABLE
+from store.values import UNREADABLE, plain
 
 READERS: tuple[Reader, ...] = (first_form, run_times, second_form, history, cycle_list, process_readings)
 """Every form that the study recorded; the first that recognises a document reads it."""
@@ -59,7 +60,7 @@ def import_file(
     columns: Sequence[str] = (),
     held: Held | None = None,
 ) -> ImportResult:
-    """Bring one raw result file, or a table of cycles in CSV, into a store.
+    """Bring one raw result file, or a table of cycles in CSV or Parquet, into a store.
 
     Every form that the study recorded is read, plain or gzip; a file of several runs (a sequence of run times,
     readings of several processes) becomes as many.  They have status ``imported``; what the file does not
@@ -92,20 +93,8 @@ def import_file(
     CannotPublish
         An ``OSError``: the store cannot be written.
     """
-    data = text.read_bytes(path)
-    notes: list[str] = []
-    document, found = _read(path.name, data, columns, notes)
-    source: dict[str, Any] = {"file": path.name, "sha256": hashlib.sha256(data).hexdigest()}
-    if columns:
-        source["map"] = list(columns)
+    found, records = _runs(path.name, text.read_bytes(path), experiment, columns)
     held = held_by(root) if held is None else held
-    # Within a millisecond ids stand in no order; the runs of a file keep theirs.
-    ids = sorted(new_run_id() for _ in found)
-    records = [
-        _record(run, run_id, experiment or run.experiment or recording.experiment(document), notes)
-        | {"source": source if len(found) == 1 else {**source, "entry": entry}}
-        for entry, (run, run_id) in enumerate(zip(found, ids, strict=True))
-    ]
     present = [held.get(_key(record)) for record in records]
     for record, run, there in zip(records, found, present, strict=True):
         if there is None:
@@ -118,12 +107,43 @@ def import_file(
     )
 
 
+def _runs(
+    name: str, data: bytes, experiment: str | None, columns: Sequence[str]
+) -> tuple[Sequence[Recording], list[dict[str, Any]]]:
+    """Return the runs that a file holds, and their records, which a reader of the store will take."""
+    notes: list[str] = []
+    source: dict[str, Any] = {"file": name, "sha256": hashlib.sha256(data).hexdigest()}
+    if columns:
+        source["map"] = list(columns)
+    try:
+        document, found = _read(name, data, columns, notes)
+        # Within a millisecond ids stand in no order; the runs of a file keep theirs.
+        ids = sorted(new_run_id() for _ in found)
+        records = [
+            _record(run, run_id, experiment or run.experiment or recording.experiment(document), notes)
+            | {"source": source if len(found) == 1 else {**source, "entry": entry}}
+            for entry, (run, run_id) in enumerate(zip(found, ids, strict=True))
+        ]
+    except (ArithmeticError, RecursionError) as error:
+        raise _no_run(name, error) from error
+    try:
+        for record in records:
+            manifest.parsed(Path(), plain(publishing.document(record, {})))
+    except UNREADABLE as error:
+        raise _no_run(name, error) from error
+    return found, records
+
+
+def _no_run(name: str, error: Exception) -> NotImportable:
+    return NotImportable(f"{name} makes no run ({error}); correct the file or leave it out")
+
+
 def _read(
     name: str, data: bytes, columns: Sequence[str], notes: list[str]
 ) -> tuple[Field, Sequence[Recording]]:
-    table = name.lower().removesuffix(".gz").endswith(".csv")
-    if columns or (table and not text.is_readings(data)):
-        found = csv_cycles.read(name, data, csv_cycles.mapping(columns), notes)
+    csv = name.lower().removesuffix(".gz").endswith(".csv") and not text.is_readings(data)
+    if columns or csv or tables.is_parquet(name, data):
+        found = own_cycles.read(name, data, columns, notes)
         return Field(name, "", None), [found]
     document = text.document(name, data)
     return document, _recordings(document, notes)
@@ -182,10 +202,6 @@ def _publish(root: Path, record: Mapping[str, Any], found: Recording) -> None:
     staging = root / "runs" / f"{publishing.UNFINISHED}{record['run_id']}"
     tables = {name: table for name, table in found.tables.items() if table.num_rows}
     try:
-        publishing.publish(root, record, tables, staging=staging)
-    except OSError as error:
-        raise publishing.CannotPublish(
-            f"{record['source']['file']} cannot be imported into {root} ({error}); make the store writable"
-        ) from error
+        publishing.publish(root, record, tables, staging=staging, called=record["source"]["file"])
     finally:
         shutil.rmtree(staging, ignore_errors=True)

@@ -137,7 +137,7 @@ def experiment(document: Field) -> str:
         found = _NUMBERED.search(text.replace("_", " ")) if isinstance(text, str) else None
         if found:
             return f"c{int(found[1])}"
-    return path.name.removesuffix(".gz").removesuffix(".json").removesuffix(".csv")
+    return path.name.removesuffix(".gz").removesuffix(".json").removesuffix(".csv").removesuffix(".parquet")
 
 
 def leftover(document: Field) -> dict[str, Any]:

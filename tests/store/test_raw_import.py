@@ -331,3 +331,17 @@ def test_an_extra_key_with_text_is_left_out_with_a_note(bring):
     assert "per_cycle_metrics.mood is no observable and was left out" in found.notes
     assert column(run, "cycles", "energy") == [None, 3.0, None, None]
     assert run.columns("cycles")["energy"] == "DOUBLE"
+
+
+def test_names_that_sql_would_confuse_are_kept_under_names_of_their_own(bring):
+    row = {"seed": 7, "Status": 1.5, "own_status": 3, "heat": 4, "Heat": 5, "error": None}
+    found, run = bring(changed(("per_cycle_metrics", 1), FIRST["per_cycle_metrics"][1] | row))
+    told = [note for note in found.notes if "was kept as" in note]
+    assert told == [
+        "per_cycle_metrics.seed is a column of runs and was kept as own_seed",
+        "per_cycle_metrics.Status is a column of runs and was kept as own_own_Status",
+        "per_cycle_metrics.Heat is another one to SQL, which ignores case, and was kept as own_Heat",
+    ]
+    kept = {"own_seed": 7, "own_own_Status": 1.5, "own_status": 3, "heat": 4, "own_Heat": 5}
+    assert {name: column(run, "cycles", name)[1] for name in kept} == kept
+    assert "error" not in run.columns("cycles")

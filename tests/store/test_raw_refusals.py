@@ -144,5 +144,24 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, name):
 def test_a_store_that_cannot_be_written_is_said_to_be_so(tmp_path):
     (tmp_path / "file.json").write_text(json.dumps(SECOND))
     (tmp_path / "store").write_text("no directory")
-    with pytest.raises(OSError, match=r"cannot be imported into .*store"):
+    with pytest.raises(
+        OSError, match=r"^file\.json cannot be imported into .*store \([^(]*\); make it writable$"
+    ):
         import_file(tmp_path / "file.json", tmp_path / "store")
+
+
+NO_RUN = {
+    "sum": {**FIRST, "per_cycle_metrics": [{**row, "psutil_calls": 2**62} for row in FIRST["per_cycle_metrics"]]},
+    "duration": {"results": [{"runtime_seconds": 1e300, "timestamp": "2025-01-01T00:00:00Z"}]},
+    "day": {"results": [{"runtime_seconds": 1, "timestamp": "0001-01-01T00:00:00+14:00"}]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NO_RUN)
+def test_a_run_that_no_reader_could_read_is_not_written(tmp_path, name):
+    assert "bad.json makes no run (" in refused(tmp_path, json.dumps(NO_RUN[name]).encode())
+
+
+def test_values_that_are_nested_too_deeply_make_no_run(tmp_path):
+    nested = '{"results": [{"runtime_seconds": 1, "x": ' + "[" * 900 + "]" * 900 + "}]}"
+    assert "bad.json makes no run (" in refused(tmp_path, nested.encode())
