@@ -10,7 +10,7 @@ from probes import durable
 from store import carrying, raw
 from store.commandline import sentence
 
-KNOWN = (".json", ".json.gz", ".csv", ".csv.gz")
+KNOWN = (".json", ".json.gz", ".csv", ".csv.gz", ".parquet")
 NAMED_LEFT = 5
 """Files of a tree whose reason is told; the others are counted."""
 
@@ -102,12 +102,16 @@ def _carried(run: Path, into: _Import) -> str:
 
 def _files(place: Path) -> Iterator[Path]:
     """Yield the files of a tree, sorted; those of runs, and what a store keeps beside them, are no result files."""
-    beside = ("notes", "spool", "quarantine") if (place / "runs").is_dir() else ()
-    cache = "catalog" if beside else "\0"
+    runs = [path for path in (place / "runs", *place.rglob("runs")) if any(path.glob("run_id=*"))]
+    stores = {path.parent for path in runs}
     for path in sorted(path for path in place.rglob("*") if path.is_file()):
         parts = path.relative_to(place).parts
-        of_a_run = any(part.startswith((".", "run_id=")) for part in parts) or path.parent.name.startswith(
-            "run_id="
-        )
-        if not of_a_run and parts[0] not in beside and not parts[0].startswith(cache):
+        hidden = any(part.startswith((".", "run_id=")) for part in parts) or place.name.startswith("run_id=")
+        if not hidden and not any(_beside(path, store) for store in stores):
             yield path
+
+
+def _beside(path: Path, store: Path) -> bool:
+    """Tell whether a store keeps such a file for itself: layers of notes, spools, the cache."""
+    part = path.relative_to(store).parts[0] if path.is_relative_to(store) else ""
+    return part in ("notes", "spool", "quarantine") or part.startswith("catalog")

@@ -182,6 +182,27 @@ def test_a_file_beside_the_run_that_was_made_of_it_is_not_taken_again(tmp_path: 
     assert [path.name for path in (store / "runs").iterdir()] == [f"run_id={run_id}"]
 
 
+def test_of_a_tree_above_a_store_only_foreign_files_are_named(tmp_path: Path, run: Run) -> None:
+    tree = tmp_path / "tree"
+    (tree / "mine" / "notes").mkdir(parents=True)
+    (tree / "mine" / "notes" / "kept.csv").write_text("wall_ns\n6\n")
+    (tree / "a.csv").write_text("wall_ns\n5\n")
+    run_id = run("import", tree / "a.csv", "--store", tree / "deep" / "store")[1].strip()
+    store = tree / "deep" / "store"
+    run("tag", run_id, "good", "--store", store)
+    run("compact", "--store", store)
+    for name in ("catalog.lock", "catalog.compact/cycles.parquet", "spool/x/job.json", "quarantine/x/y.json"):
+        (store / name).parent.mkdir(parents=True, exist_ok=True)
+        (store / name).touch()
+    (store / "mine.txt").touch()
+    code, ids, err = run("import", tree, "--store", tmp_path / "s")
+    assert (code, len(ids.split())) == (0, 3)
+    assert [line for line in err.splitlines() if "left out" in line] == [
+        "left out: mine.txt is of no known form",
+        f"{tree}: 2 of 3 files were taken, 1 left out",
+    ]
+
+
 def test_the_name_of_an_export_says_the_factors_of_the_configuration() -> None:
     conditions = [
         {
