@@ -236,7 +236,8 @@ class Catalog:
             Limit of the time until the last row; a statement that does not listen 2 s later ends the process
             with code 2.
         memory_limit : str, optional
-            Memory that the statement may take, such as ``2GB``; half of the machine's by default.
+            Memory that the statement may take, such as ``2GB``, the answer's own rows apart; half of the machine's
+            by default.
 
         Returns
         -------

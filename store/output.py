@@ -83,8 +83,10 @@ def write_rows(data: Data, *, format: str, out: Path | None = None) -> None:  # 
     Raises
     ------
     ValueError
-        If two columns share a name where rows are objects, or a value has no form there.
+        If two columns share a name where rows are objects, a value has no form there, or a terminal gets bytes.
     """
+    if format == "parquet" and out is None and sys.stdout is not None and sys.stdout.isatty():
+        raise ValueError("parquet is no text for a terminal; name a file with --out, or write it to a pipe")
     if isinstance(data, Sequence):
         data = pa.Table.from_pylist([dict(row) for row in data])
     if format in ("json", "parquet"):

@@ -124,6 +124,19 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
+def whole(text: str) -> int:
+    """Return a whole number of 0 or more.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If the text is none.
+    """
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
+    return int(text)
+
+
 def count(text: str) -> int:
     """Return a whole number of 1 or more.
 

@@ -17,6 +17,7 @@ from store.selection import (
     add_selection_arguments,
     add_store_argument,
     count,
+    whole,
 )
 
 VALUED = (
@@ -83,7 +84,8 @@ def _add_sql(subparsers: Commands) -> None:
     command.add_argument("-f", "--file", type=Path, metavar="FILE", help="a file that holds the statement")
     param = "value of $NAME, as JSON or text; may be repeated"
     command.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help=param)
-    command.add_argument("--limit", type=count, metavar="N", help="only the first N rows")
+    limit = "only the first N rows; 0: none, the columns alone"
+    command.add_argument("--limit", type=whole, metavar="N", help=limit)
     _add_memory_limit(command)
     add_selection_arguments(command)
     add_output_arguments(command)
@@ -218,7 +220,10 @@ def _add_runs(command: argparse.ArgumentParser) -> None:
 
 
 def _add_memory_limit(command: argparse.ArgumentParser) -> None:
-    limit = "memory that the query may take, such as 2GB or 50%% (default 50%% of the machine's)"
+    limit = (
+        "memory that the query may take, such as 2GB or 50%% (default 50%% of the machine's), the answer's own "
+        "rows apart"
+    )
     command.add_argument("--memory-limit", type=_memory, metavar="SIZE", help=limit)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -141,6 +143,14 @@ def test_parquet_keeps_types(tmp_path: Path) -> None:
     assert table.num_rows == 100_000
     assert table.schema.field("n").type == pa.int64()
     assert table.schema.field("t").type.tz is not None
+
+
+def test_a_terminal_gets_no_parquet(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal, screen = os.openpty()
+    with open(terminal, "rb"), open(screen, "w", encoding="utf-8") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        with pytest.raises(ValueError, match="name a file with --out, or write it to a pipe"):
+            write_rows([{"a": 1}], format="parquet")
 
 
 def test_a_type_that_parquet_lacks_is_refused(ask: Callable[..., str]) -> None:

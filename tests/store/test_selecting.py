@@ -209,6 +209,21 @@ def test_limit_gives_the_first_rows_and_ends_what_is_left(store: Path, run: Run)
     assert run("sql", endless, "--limit", 2, "--store", store, "--format", "csv") == (0, "range\n0\n1\n", "")
 
 
+def test_limit_zero_gives_the_columns(store: Path, run: Run) -> None:
+    question = "select seed, experiment from runs"
+    for form, shown in (("csv", "seed,experiment\n"), ("json", "[]\n")):
+        assert run("sql", question, "--limit", 0, "--store", store, "--format", form) == (0, shown, "")
+    code, out, err = run("sql", question, "--limit", "-1", "--store", store)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+
+
+def test_an_empty_tag_is_refused_as_an_empty_predicate_is(store: Path, run: Run) -> None:
+    for option, word in (("--tag", "tag"), ("--where", "where")):
+        code, out, err = run("ls", option, "", "--store", store)
+        assert (code, out, len(err.splitlines())) == (2, "", 1)
+        assert f"{word} is empty" in err
+
+
 def test_a_memory_limit_ends_a_query_in_one_sentence(store: Path, run: Run) -> None:
     greedy = "select count(*) from (select distinct range || 'x' from range(30000000))"
     code, out, err = run("sql", greedy, "--memory-limit", "100MB", "--store", store)
