@@ -15,11 +15,6 @@ from store.commands.shell import Shell
 from store.selection import Selection
 from store.upkeep import damage, maintenance, quarantine
 
-DONE = """
--- one row per run with cycles: (run_id, n_cycles)
-select run_id, count(*) as n_cycles from cycles where process = 0 group by run_id
-"""
-
 
 def opened(arguments: argparse.Namespace) -> Catalog:
     """Open the store that a command line names, and say which of its runs cannot be read."""
@@ -48,8 +43,6 @@ def ls(arguments: argparse.Namespace) -> int:
     with opened(arguments) as catalog:
         ids = Selection.of(arguments).ids(catalog, running=True)
         runs = catalog.runs(ids)
-        if arguments.live:
-            runs = _with_cycles(catalog, runs)
         everybody = catalog.select(running=True)
     runs = listing.ordered(runs, arguments.sort).select(names)
     _mention_unpublished(arguments.store)
@@ -62,16 +55,6 @@ def ls(arguments: argparse.Namespace) -> int:
     elif runs.num_rows or arguments.out or format_ not in ("table", "markdown"):
         write(arguments, runs)
     return 0
-
-
-def _with_cycles(catalog: Catalog, runs: pa.Table) -> pa.Table:
-    """Fill in how many cycles the running runs have done."""
-    rows = runs.to_pylist()
-    running = [row["run_id"] for row in rows if row["status"] == "running"]
-    done = {row["run_id"]: row["n_cycles"] for row in catalog.query(DONE, runs=running)}
-    counts = [done.get(row["run_id"], row["n_cycles"]) for row in rows]
-    column = runs.schema.get_field_index("n_cycles")
-    return runs.set_column(column, "n_cycles", pa.array(counts, pa.int64()))
 
 
 def _mention_unpublished(store: Path) -> None:

@@ -277,6 +277,9 @@ def test_a_running_run_is_listed_and_left_alone(
     [row] = json.loads(run("ls", "--store", tmp_path, "--format", "json")[1])
     assert (row["run_id"], row["status"], row["n_cycles"]) == (spool.name, "running", None)
     assert json.loads(run("--live", "ls", "--store", tmp_path, "--format", "json")[1])[0]["n_cycles"] == 10
+    done = ("--live", "--where", "n_cycles > 9", "--store", tmp_path, "--format", "csv")
+    assert run("ls", *done, "--columns", "n_cycles")[1] == "n_cycles\n10\n"
+    assert run("sql", "select n_cycles from runs", *done)[1] == "n_cycles\n10\n"
     count = ("sql", "select count(*) as n from cycles", "--store", tmp_path, "--format", "csv")
     assert run(*count)[1] == "n\n0\n"
     assert run(*count, "--live")[1] == "n\n10\n"
