@@ -58,10 +58,13 @@ def tag(arguments: argparse.Namespace) -> int:
     with opened(arguments) as catalog:
         ids = _chosen(arguments).ids(catalog, running=True)
     change = tagging.untag if arguments.remove else tagging.tag
-    changed = change(arguments.store, ids, label)
-    if len(changed) < len(ids):
+    gone: list[str] = []
+    changed = change(arguments.store, ids, label, gone)
+    if gone:
+        note(f"{len(gone)} of {len(ids)} runs were removed meanwhile, {gone[0]} first")
+    if same := len(ids) - len(gone) - len(changed):
         already = "did not have it" if arguments.remove else "had it already"
-        note(f"{len(ids) - len(changed)} of {len(ids)} runs {already}")
+        note(f"{same} of {len(ids)} runs {already}")
     if changed:
         maintenance.refresh_catalog(arguments.store, note)
     _write_ids(arguments, changed)

@@ -7,11 +7,14 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from store.__main__ import main
+from store.layers import tagging
 from store.publishing import run_directory
+from store.upkeep import removing
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -53,6 +56,21 @@ def test_a_tag_is_given_taken_back_and_replaced_by_name(store: Path, ids: list[s
     assert run("tag", "--remove", "phase", "--tag", "phase", "--store", store)[1] == f"{ids[1]}\n{ids[2]}\n"
     assert tags(run, store) == [["good"], ["good"], []]
     assert run("verify", "--store", store)[0] == 0
+
+
+def test_a_run_removed_meanwhile_keeps_no_other_from_its_tag(
+    store: Path, ids: list[str], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*words: Any) -> list[str]:
+        removing.remove(store, [ids[1]], pytest.fail)
+        return tag(*words)
+
+    tag = tagging.tag
+    monkeypatch.setattr(tagging, "tag", late)
+    code, out, err = run("tag", "good", "--where", "true", "--store", store)
+    assert (code, out) == (0, f"{ids[0]}\n{ids[2]}\n")
+    assert err == f"1 of 3 runs were removed meanwhile, {ids[1]} first\n"
+    assert tags(run, store) == [["good"], ["good"]]
 
 
 def test_tags_select_in_every_command(store: Path, ids: list[str], run: Run) -> None:
