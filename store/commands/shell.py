@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+
+import duckdb
 
 from store import output
 from store.catalog import Catalog, open_catalog
@@ -17,12 +18,6 @@ from store.commands.statement import Limited
 from store.selection import Selection
 
 PROMPT, MORE = "driftlab> ", "     ...> "
-TOKEN = re.compile(
-    r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*(?:\n|\Z)|/\*.*?\*/|\$\$.*?\$\$"
-    r"|(?P<open>['\"].*|/\*.*|\$\$.*)|(?P<end>;)|.",
-    re.DOTALL,
-)
-"""Texts, names and comments hold no end of a statement; ``open`` is one that goes on in the next line."""
 LEAVING = ("exit", "quit", ".exit", ".quit", "\\q")
 HELP = """Write a statement and end it with ; (SELECT, DESCRIBE, SHOW, SUMMARIZE).
   show tables;  describe cycles;  from runs limit 5;     Tab completes tables and columns
@@ -127,12 +122,10 @@ class Shell:
 
 def split(text: str) -> tuple[list[str], str]:
     """Return the statements of a text that are whole, each without its ``;``, and the rest."""
-    whole, start = [], 0
-    for token in TOKEN.finditer(text):
-        if token["open"]:
-            break
-        if token["end"]:
-            whole.append(text[start : token.start()])
-            start = token.end()
-    rest = text[start:]
+    whole, start, data = [], 0, text.encode()
+    for offset, kind in duckdb.tokenize(text):
+        if kind == duckdb.token_type.operator and data[offset : offset + 1] == b";":
+            whole.append(data[start:offset].decode())
+            start = offset + 1
+    rest = data[start:].decode()
     return [statement for statement in whole if statement.strip()], rest if rest.strip() else ""
