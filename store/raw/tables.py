@@ -33,7 +33,7 @@ class Cells(NamedTuple):
 
     def field(self, at: int) -> Field:
         """Return one cell."""
-        return Field(self.file, f"{self.place} {self.lines[at]}: {shown([self.name])}", self.values[at])
+        return Field(self.file, f"{self.place} {self.lines[at]}: {self.name}", self.values[at])
 
     def fields(self) -> Iterator[Field]:
         """Yield the cells."""
@@ -53,7 +53,7 @@ class Table(NamedTuple):
         """Return a column by its name."""
         found = self.columns[self.names.index(name)]
         values = self._plain(name, found) if isinstance(found, pa.ChunkedArray) else found
-        return Cells(self.file, name, self.place, self.lines, values)
+        return Cells(self.file, shown([name]), self.place, self.lines, values)
 
     def _plain(self, name: str, column: pa.ChunkedArray) -> list[Any]:
         kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
@@ -110,19 +110,23 @@ def _parquet(name: str, data: bytes) -> Table:
 
 def _csv(name: str, data: bytes) -> Table:
     unpacked = text.unpacked_text(name, data)
+    lines: list[int] = []
     try:
         reader = csv.reader(io.StringIO(unpacked, newline=""), delimiter=_delimiter(unpacked), strict=True)
-        header = next(reader, [])
-        rows = [(reader.line_num, row) for row in reader if row]
+        header = [cell.strip() for cell in next(reader, [])]
+        # Of a million rows kept as lists the garbage collector makes 7 s.
+        columns: list[list[str]] = [[] for _ in header]
+        for row in filter(None, reader):
+            if len(row) != len(header):
+                raise NotImportable(
+                    f"{name}: line {reader.line_num} has {len(row)} cells under {len(header)} columns; mend it"
+                )
+            lines.append(reader.line_num)
+            for column, cell in zip(columns, row, strict=True):
+                column.append(cell)
     except csv.Error as error:
         raise NotImportable(f"{name} is not valid CSV ({error}); correct the file") from error
-    for line, row in rows:
-        if len(row) != len(header):
-            raise NotImportable(
-                f"{name}: line {line} has {len(row)} cells under {len(header)} columns; mend it"
-            )
-    columns = list(zip(*(row for _, row in rows), strict=True))
-    return Table(name, [cell.strip() for cell in header], "line", [line for line, _ in rows], columns)
+    return Table(name, header, "line", lines, columns)
 
 
 def _delimiter(unpacked: str) -> str:
