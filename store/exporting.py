@@ -47,7 +47,7 @@ def export(catalog: Catalog, ids: Sequence[str], *, format: str, out: Path | Non
 def _as_they_are(catalog: Catalog, ids: Sequence[str], out: Path | None) -> list[Path]:
     if out is None or (out.exists() and not out.is_dir()):
         raise ValueError(
-            f"--format parquet needs a directory to write runs into, not {out}; name one with --out"
+            f"--format parquet needs a directory to write runs into, not {out or 'stdout'}; name one with --out"
         )
     if out.resolve() == catalog.root.resolve():
         raise ValueError(f"{out} is the store itself; name another directory with --out")

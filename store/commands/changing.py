@@ -115,6 +115,8 @@ def adopt_(arguments: argparse.Namespace) -> int:
     if not (spool / "job.json").is_file() and not publishing.is_published(_run_of(spool)):
         raise ValueError(f"{arguments.spool} is no spool directory; name one as <store>/spool/<run id>")
     run_id = adopt(spool, wait=_has_ended(spool), force=arguments.force)
+    if run_id is None and arguments.force:
+        raise ValueError(f"{arguments.spool} belongs to a run that lives; wait for its end, or stop it")
     if run_id is None:
         raise ValueError(
             f"{arguments.spool} belongs to a run that lives, is younger than a minute, or lies where locks do "
