@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from store import comments, output, schema
+from store import comments, output, publishing, schema
 from store.catalog import Catalog, open_catalog
 from store.commandline import note
 from store.commands import listing, statement
@@ -88,19 +88,21 @@ def describe(arguments: argparse.Namespace) -> int:
     """List the tables, or the columns of one."""
     with opened(arguments) as catalog:
         tables = catalog.columns(Selection.of(arguments).ids(catalog, running=True))
+    # As in SQL, whatever its case.
+    table = next((name for name in tables if name.lower() == str(arguments.table).lower()), None)
     if arguments.table is None:
         rows: output.Data = [
             {"table": name, "columns": len(columns), "comment": comments.of_table(name)}
             for name, columns in tables.items()
         ]
-    elif arguments.table in tables:
+    elif table is not None:
         rows = [
             {
                 "column": column.name,
                 "type": schema.duckdb_type(column.type),
-                "comment": comments.of_column(arguments.table, column.name),
+                "comment": comments.of_column(table, column.name),
             }
-            for column in tables[arguments.table]
+            for column in tables[table]
         ]
     else:
         raise ValueError(f"there is no table {arguments.table!r}; the store has {', '.join(tables)}")
@@ -121,7 +123,11 @@ def verify(arguments: argparse.Namespace) -> int:
             for problem in problems
         ]
         write(arguments, pa.Table.from_pylist(rows, pa.schema([(name, pa.string()) for name in names])))
-    note(f"damaged runs: {len({problem.run_id for problem in problems})} of {published}")
+    named = {problem.run_id for problem in problems}
+    newer = {each for each in named if damage.is_newer(publishing.run_directory(arguments.store, each))}
+    note(f"damaged runs: {len(named - newer)} of {published}")
+    if newer:
+        note(f"written by a later version, and not checked: {len(newer)} of {published}; update driftlab")
     moved = quarantine.moved(aside.values())
     if moved:
         note(f"put aside in {arguments.store / quarantine.NAME}: {len(moved)}; nothing was deleted")

@@ -222,7 +222,13 @@ def test_repair_leaves_a_run_of_a_later_version_where_it_is(
 ) -> None:
     store, _, bad = pair
     edit(publishing.run_directory(store, bad) / "run.json", format=99)
-    assert run("verify", "--repair", "--store", store)[0] == 2
+    code, out, err = run("verify", "--repair", "--store", store, "--format", "json")
+    assert (code, [row["quarantined"] for row in json.loads(out)]) == (2, [None])
+    assert "has format 99, this version reads 1; update driftlab" in out
+    assert err.splitlines() == [
+        "damaged runs: 0 of 2",
+        "written by a later version, and not checked: 1 of 2; update driftlab",
+    ]
     assert publishing.run_directory(store, bad).is_dir()
 
 
