@@ -76,7 +76,8 @@ def remove(root: Path, run_ids: Sequence[str], note: Callable[[str], None]) -> N
         try:
             hidden += _hidden(root, run_id)
         except OSError as error:
-            _delete(root, hidden, note)
+            with suppress(OSError):  # what it leaves is the next refresh's
+                _delete(root, hidden, note)
             raise OSError(
                 f"run {run_id} cannot be removed from {root} ({error.strerror}); make the store writable"
             ) from error
