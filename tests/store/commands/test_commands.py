@@ -187,6 +187,7 @@ def test_describe_knows_tables_columns_types_and_units(
     }
     assert "[ns]" in columns["wall_ns"]["comment"]
     assert columns["depth"] == {"column": "depth", "type": "DOUBLE", "comment": "observable of the workload"}
+    assert run("describe", "Cycles", "--store", store) == run("describe", "cycles", "--store", store)
     code, _, err = run("describe", "nope", "--store", store)
     assert code == 2
     assert "'nope'" in err
@@ -254,6 +255,19 @@ def test_adopt_does_not_wait_for_a_process_of_another_host(
     assert f"{spool} belongs to a run that lives" in err
 
 
+def test_a_run_that_lives_is_not_adopted_by_force_which_is_not_advised_then(
+    tmp_path, make_spool, run
+) -> None:
+    spool = make_spool(tmp_path, end=None)
+    for name in ("owner.pid", "owner.lock"):
+        (spool / name).unlink()
+    owner = Owner.claim(spool)
+    assert run("adopt", spool)[2].endswith("or add --force if it has ended\n")
+    sentence = f"{spool} belongs to a run that lives; wait for its end, or stop it\n"
+    assert run("adopt", "--force", spool) == (2, "", sentence)
+    owner.release()
+
+
 def start_owner(spool: Path) -> subprocess.Popen[str]:
     holding = (
         "import sys; from pathlib import Path; from probes.ownership import Owner; "
@@ -297,6 +311,8 @@ def test_export_writes_what_import_reads(
     packed, other = tmp_path / "run.json.gz", tmp_path / "other"
     assert run("export", first["run_id"], "--store", store, "--out", packed) == (0, "", "")
     _, text, _ = run("export", first["run_id"][:36], "--store", store)
+    kept = ("export", first["run_id"], "--format", "parquet", "--store", store)
+    assert "into, not stdout; name one with --out" in run(*kept)[2]
     assert gzip.decompress(packed.read_bytes()).decode() == text
     code, out, _ = run("import", packed, "--store", other, "--experiment", "again")
     assert code == 0
