@@ -70,6 +70,45 @@ def test_a_part_above_its_whole_is_named(tmp_path, make_run, said, column, what)
     assert "a part cannot be above the whole" in note
 
 
+IMPOSSIBLE = {
+    "probes": (
+        {"probe_ns": [1, 9, 1]},
+        "probe_ns is above wall_ns in 1 of 3 cycles, first in cycle 1: a part cannot",
+    ),
+    "all probes": (
+        {"probe_ns": [9] * 3},
+        "probe_ns is above wall_ns in 3 of 3 cycles, first in cycle 0: a part",
+    ),
+    "cpu": (
+        {"cpu_ns": [9] * 3},
+        "of CPU time and waiting for one, 1.2e-08 s for its cycles: a part cannot be above",
+    ),
+    "clock": (
+        {"t_ns": [100, 50, -7]},
+        "t_ns falls in 2 of 3 cycles, first in cycle 1: a clock cannot run backwards",
+    ),
+    "gap": (
+        {"t_ns": [100, None, 99]},
+        "t_ns falls in 1 of 3 cycles, first in cycle 2: a clock cannot run backwards",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_an_import_s_rows_that_no_clock_can_have_written_are_named(tmp_path, make_run, said, name):
+    columns, sentence = IMPOSSIBLE[name]
+    make_run(tmp_path, cycles={"wall_ns": [4] * 3, **columns}, status="imported", wall_s=None)
+    [note] = said()
+    assert sentence in note
+
+
+def test_each_process_of_an_import_has_its_own_clock(tmp_path, make_run, said):
+    cycles = {"wall_ns": [4] * 4, "probe_ns": [4] * 4, "cpu_ns": [4] * 4}
+    workers = {"cycle": [0, 0, 1, 1], "process": [0, 1, 0, 1], "t_ns": [100, 10, 100, 20]}
+    make_run(tmp_path, cycles={**cycles, **workers}, status="imported", wall_s=None)
+    assert said() == []
+
+
 def test_waiting_for_a_cpu_is_part_of_the_cycle_too(tmp_path, make_run, said):
     make_run(tmp_path, cycles={"wall_ns": [10**9] * 5, "cpu_ns": [8 * 10**8] * 5, "runq_ns": [8 * 10**8] * 5})
     assert len(said()) == 1
