@@ -106,7 +106,7 @@ def judge(rows: Mapping[str, Row], *, delta_r2_min: float, over: str = "cycle") 
     fit = quadratic.fit(rows["rss"], x=over, y=SIZES["rss"])
     if isinstance(fit, Unfit) or fit.n < FEWEST:
         return undecided(fit, x=over, y=SIZES["rss"], source=SOURCE)
-    bend = "upwards" if fit.c2 > 0 else "downwards"
+    bend = "upwards" if fit.c2 > 0 else "downwards" if fit.c2 < 0 else "neither way"
     return decided(
         [[Bound("ΔR²", fit.delta_r2, delta_r2_min)]],
         f"ΔR² = {fit.delta_r2:.3g} of memory_rss_mb over {over}, bending {bend}, n = {fit.n}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -66,6 +67,10 @@ order by grp
 # With less of u * u left once u is taken out, x holds two distinct values and a curvature would be rounding.
 SEPARABLE = 1e-12
 
+# The sums are exact to 4 ulp of what their terms add up to: of points on a line the parabola's share of y comes out
+# as 1e-33 from rows, and as another from a digest.
+ROUNDING = 1e-15
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parabola:
@@ -96,8 +101,8 @@ def fit(row: Mapping[str, Any], *, x: str = "x", y: str = "y") -> Parabola | Unf
     Parabola or Unfit
         ``c0, c1, c2`` in units of y per power of x; ``slope`` that of the line; ``r2_linear`` and ``r2_poly`` the
         shares of the variance of y that the line and the parabola explain; ``delta_r2`` their difference, >= 0,
-        found without subtracting.  No parabola through fewer than four pairs or three distinct x, or where y is
-        constant.
+        found without subtracting, 0 where rounding is all that is left of it.  No parabola through fewer than
+        four pairs or three distinct x, or where y is constant.
 
     References
     ----------
@@ -110,6 +115,8 @@ def fit(row: Mapping[str, Any], *, x: str = "x", y: str = "y") -> Parabola | Unf
     curve, lift = row["sqq"] - tilt * row["suq"], row["sqv"] - tilt * row["suv"]
     if curve <= SEPARABLE * row["sqq"]:
         return unfit(row, f"{x} has two distinct values; a parabola needs three (n = {row['n']})")
+    if abs(lift) <= ROUNDING * math.sqrt(row["sqq"]) * math.sqrt(row["syy"]):
+        lift = 0.0
     linear = min(1.0, row["suv"] / row["suu"] * row["suv"] / row["syy"])
     gain = min(1.0 - linear, lift / curve * lift / row["syy"])
     c0, c1, c2 = coefficients(row, lift / curve)

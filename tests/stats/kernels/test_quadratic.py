@@ -80,6 +80,14 @@ def test_parabola_agrees_with_exact_least_squares_under_ties_offsets_and_gaps(
     assert found.delta_r2 == pytest.approx(float(r2 - r2_linear), abs=1e-10)
 
 
+def test_points_on_a_line_gain_nothing_from_a_parabola(reduce):
+    lines = {f"{slope} of {n}": (n, slope) for n in (37, 385, 2552) for slope in (1 / 3, -0.1, 7e-9, 2.5e11)}
+    points = {name: [(float(x), slope * x) for x in range(n)] for name, (n, slope) in lines.items()}
+    for row in reduce(quadratic.SQL, **points).values():
+        found = quadratic.fit(row)
+        assert (found.delta_r2, found.c2) == (0.0, 0.0)
+
+
 def test_a_noise_free_square_gains_one_sixteenth(reduce):
     found = quadratic.fit(reduce(quadratic.SQL, a=[(float(i), float(i * i)) for i in range(3000)])["a"])
     assert found.delta_r2 == pytest.approx(1 / 16, abs=1e-4)
