@@ -308,6 +308,11 @@ class Catalog:
         -------
         pyarrow.Table
             ``digests.COLUMNS``, in no order.
+
+        Raises
+        ------
+        ValueError
+            If a run is unknown, or a part.
         """
         chosen = self._chosen(ids)["run_id"].to_pylist()
         published = [run_id for run_id in chosen if run_id not in self._running]

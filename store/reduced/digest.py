@@ -33,6 +33,7 @@ from store.reduced.moments import Floats
 FILE: Final = "digest.parquet"
 VERSION: Final = {b"digest": b"2"}
 """In the file's schema; a digest without it is made again from the rows, in the cache."""
+PARTS: Final = ("batch", "total", "quantile", "line", "pair", "plateau")
 BATCHES: Final = 150
 LEVELS: Final = (0, 10, 50, 250, 500, 750, 950, 990, 1000)
 SIGNALS: Final = {

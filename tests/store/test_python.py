@@ -43,6 +43,8 @@ def test_every_example_of_the_document_runs(store: Path, monkeypatch: pytest.Mon
         exec(compile(block, str(DOCUMENT), "exec"), names)
     assert (names["total"], len(names["frame"]), names["table"].num_rows) == (9, 9, 3)
     assert names["wall_ns"].tolist() == [5, 6, 7]
+    assert list(names["slopes"].values()) == [1.0] * 3
+    assert [row["y_median"] for row in names["medians"].to_pylist() if row["place"] == 500] == [6.0] * 3
 
 
 def test_cycles_are_one_runs_rows_in_order(store: Path) -> None:

@@ -125,6 +125,12 @@ def test_a_digest_is_a_checked_file_of_its_run_and_no_table(root: Path) -> None:
     assert verify(root) == []
     with open_catalog(root) as catalog:
         assert "digest" not in catalog.tables()
+        assert set(catalog.digest()["part"].to_pylist()) <= set(digest.PARTS)
+        for part in ("typo", ("line", "typo")):
+            with pytest.raises(
+                ValueError, match=r"no part 'typo'; it has batch, total, quantile, line, pair, plat"
+            ):
+                catalog.digest(part=part)
 
 
 def test_digests_are_the_same_merged_from_files_and_from_rows(
