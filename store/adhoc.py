@@ -168,9 +168,12 @@ def _narrow(
         return [row[0] for row in connection.execute(text, dict(values)).fetchall()]
 
     files = {name: source for name, source in tables.items() if isinstance(source, RunFiles)}
+    connection.begin()  # until the last row: now() must be the same in both readings
     try:
-        found = pruning.wanted(ask, sql, params, list(files)) if files else {}
+        columns = {name: source.schema.names for name, source in files.items()}
+        found = pruning.wanted(ask, sql, params, columns) if files else {}
     except (duckdb.Error, LookupError, TypeError, ValueError):  # its own error is the one to show
+        connection.rollback()
         return
     for name, ids in found.items():
         files[name].narrow(ids)

@@ -60,7 +60,9 @@ class RunFiles(ds.Dataset):  # type: ignore[misc]  # pyarrow has no types
         self._merged = merged
         self._rows = rows
         self._found: ds.Dataset | None = None
+        self._files: ds.Dataset | None = None
         self._only: ds.Expression | None = None
+        self._sound: set[str] = set()
         self.wanted: Collection[str] | None = None
 
     @property
@@ -69,9 +71,10 @@ class RunFiles(ds.Dataset):  # type: ignore[misc]  # pyarrow has no types
         return self._columns
 
     def scanner(self, columns: Any = None, filter: Any = None, **options: Any) -> ds.Scanner:  # noqa: A002
-        """Return a scan of the runs that are wanted."""
+        """Return a scan of the runs that are wanted and that a filter does not rule out."""
         if self._found is None:
             self._found, self._only = self._united()
+        self._check(filter)
         if self._only is not None:
             filter = self._only if filter is None else self._only & filter  # noqa: A001
         return self._found.scanner(columns=columns, filter=filter, **options)
@@ -94,32 +97,36 @@ class RunFiles(ds.Dataset):  # type: ignore[misc]  # pyarrow has no types
                 if held != merged.runs:
                     live = {run_id for rows in self._rows for run_id in rows["run_id"].unique().to_pylist()}
                     only = KEY.isin(pa.array(sorted(asked | live), pa.string()))
+        self._files = self._partitioned(sorted(left))
         if left or not parts:
-            parts.append(self._partitioned(sorted(left)))
+            parts.append(self._files)
         return parts[0] if len(parts) == 1 else ds.UnionDataset(self._columns, parts), only
 
     def _partitioned(self, runs: Sequence[str]) -> ds.Dataset:
         # from_paths opens nothing: with an explicit schema no file is read before it is asked for.
         before, after = self._place
-        found = ds.FileSystemDataset.from_paths(
+        return ds.FileSystemDataset.from_paths(
             [f"{before}{run_id}{after}" for run_id in runs],
             schema=self._columns,
             format=ds.ParquetFileFormat(default_fragment_scan_options=CHECKED),
             filesystem=fs.LocalFileSystem(),
             partitions=[ds.field("run_id") == run_id for run_id in runs],
         )
-        self._check(found, (len(before), -len(after)))
-        return found
 
-    def _check(self, found: ds.Dataset, id_of: tuple[int, int]) -> None:
+    def _check(self, filter: Any) -> None:  # noqa: A002
         """Refuse files that have lost a column, which would read as NULL.
 
         Each file is opened here instead of by the scan, which finds its footer read: nothing is done twice.
         """
-        for fragment in found.get_fragments():
-            written = self._runs[fragment.path[slice(*id_of)]]
+        before, after = self._place
+        for fragment in self._files.get_fragments(filter) if self._files is not None else ():
+            path = fragment.path
+            if path in self._sound:
+                continue
+            written = self._runs[path[len(before) : -len(after)]]
             if lost := sorted({*written}.difference(fragment.physical_schema.names)):
-                raise OSError(f"{fragment.path} lacks column {', '.join(lost)}, which the manifest lists")
+                raise OSError(f"{path} lacks column {', '.join(lost)}, which the manifest lists")
+            self._sound.add(path)
 
 
 class Refusing(ds.Dataset):  # type: ignore[misc]  # pyarrow has no types

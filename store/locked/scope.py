@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
+
+from store import schema
 
 Node: TypeAlias = Mapping[str, Any]
 
 KEY = "run_id"
+KEYED = frozenset(schema.TABLES)
+"""Tables that surely have the column; what a query gives may lack it, or have another type in it."""
 _OPAQUE = ("SUBQUERY", "EXPRESSION_LIST", "EMPTY", "TABLE_FUNCTION")
-_JOINS = ("INNER", "LEFT")
+
+
+class Condition(NamedTuple):
+    """What holds of every row of a FROM, and the tables whose columns it can name."""
+
+    node: Node
+    about: frozenset[int]
 
 
 @dataclass(slots=True)
 class Scope:
-    """Tables in the order of FROM; ``nullable`` ones may lack a row, ``group`` is the same where ``run_id`` is."""
+    """Tables in the order of FROM; ``nullable`` ones may lack a row, ``group`` is the same where ``run_id`` is.
+
+    What is ``hidden`` on the right of a semi or anti join has no names outside it.  ``run_id`` alone is the one of all
+    tables only where they are ``merged``: of some it is theirs, even beside others of another.
+    """
 
     aliases: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
     group: list[int] = field(default_factory=list)
     nullable: set[int] = field(default_factory=set)
-    conditions: list[Node] = field(default_factory=list)
+    hidden: set[int] = field(default_factory=set)
+    conditions: list[Condition] = field(default_factory=list)
+    merged: bool = True
 
     def add(self, node: Node, table: str) -> None:
         self.aliases.append((node["alias"] or table).lower())
@@ -30,47 +46,61 @@ class Scope:
         self.nodes.append(node)
         self.group.append(len(self.group))
 
-    def equate(self, members: Sequence[int]) -> None:
+    def equate(self, members: Collection[int]) -> None:
         groups = {self.group[k] for k in members}
         self.group = [min(groups) if group in groups else group for group in self.group]
 
-    def find(self, node: Any) -> int | None:
-        """Return the table whose ``run_id`` a qualified name is, if it is one."""
+    def visible(self, start: int = 0) -> frozenset[int]:
+        """Return the tables from one on whose columns have names here."""
+        return frozenset(range(start, len(self.tables))) - self.hidden
+
+    def key(self, node: Any, about: Collection[int]) -> int | None:
+        """Return a table whose ``run_id`` a name is: the only one of that alias, or any if they are all equal."""
         path = column(node)
-        if len(path) != 2 or path[1] != KEY or self.aliases.count(path[0]) != 1:
+        if path == [KEY]:
+            return min(about) if self.merged and len({self.group[k] for k in about}) == 1 else None
+        if len(path) != 2 or path[1] != KEY:
             return None
-        return self.aliases.index(path[0])
+        return next((k for k in about if self.aliases[k] == path[0]), None)
 
-    def follow(self, right: range, leader: int, follower: int) -> None:
-        """Note that rows of the right side matter only beside rows of ``leader`` with their ``run_id``.
+    def follow(self, lost: range, leader: int, follower: int) -> None:
+        """Note that rows of the lost side matter only beside rows of ``leader`` with their ``run_id``.
 
-        Not the other way round: an outer join keeps rows of the left side whatever it asks.
+        Not the other way round: an outer join keeps rows of its other side whatever it asks.
         """
         group = self.group[follower]
-        for k in right:
+        for k in lost:
             if self.group[k] == group:
                 self.group[k] = self.group[leader]
 
-    def pair(self, condition: Node) -> tuple[int, int] | None:
+    def require(self, nodes: Sequence[Node], about: frozenset[int]) -> None:
+        """Add conditions without which there is no row."""
+        for node in nodes:
+            self.conditions.append(Condition(node, about))
+            if pair := self.pair(node, about):
+                self.equate(pair)
+
+    def pair(self, condition: Node, about: frozenset[int]) -> tuple[int, int] | None:
         """Return the two tables whose ``run_id`` a condition says to be equal, if that is what it says."""
         if condition["type"] != "COMPARE_EQUAL":
             return None
-        left, right = self.find(condition["left"]), self.find(condition["right"])
+        sides = [condition["left"], condition["right"]]
+        left, right = (self.key(side, about) if len(column(side)) == 2 else None for side in sides)
         return None if left is None or right is None else (left, right)
 
 
 def read(select: Node) -> Scope | None:
-    """Return the FROM of a SELECT with the conditions of its inner joins and its WHERE.
+    """Return the FROM of a SELECT with the conditions of its joins and its WHERE.
 
-    None where a row of it need not come of one row of each table.
+    None where a row of it need not come of one row of each table, or a name may be of two.
     """
     scope = Scope()
     if not select.get("from_table") or not _join(scope, select["from_table"]):
         return None
-    scope.conditions += conjuncts(select.get("where_clause"))
-    for condition in scope.conditions:
-        if pair := scope.pair(condition):
-            scope.equate(pair)
+    named = [alias for alias in scope.aliases if alias]
+    if len(set(named)) < len(named):
+        return None
+    scope.require(conjuncts(select.get("where_clause")), scope.visible())
     return scope
 
 
@@ -106,36 +136,62 @@ def _join(scope: Scope, node: Node) -> bool:
     if node["type"] in _OPAQUE:
         scope.add(node, "")
         return not node.get("column_name_alias")
-    known = node["type"] == "JOIN" and node["ref_type"] in ("REGULAR", "CROSS")
-    return known and node["join_type"] in _JOINS and _joined(scope, node)
+    return node["type"] == "JOIN" and _joined(scope, node)
 
 
 def _joined(scope: Scope, node: Node) -> bool:
-    start = len(scope.tables)
-    if not _join(scope, node["left"]):
+    kind, start, held = node["join_type"], len(scope.tables), len(scope.conditions)
+    if node["ref_type"] not in ("REGULAR", "CROSS", "NATURAL") or not _join(scope, node["left"]):
         return False
-    middle = len(scope.tables)
+    left, held_left = range(start, len(scope.tables)), len(scope.conditions)
     if not _join(scope, node["right"]):
         return False
-    merged = KEY in (name.lower() for name in node["using_columns"])
-    if node["join_type"] == "INNER":
-        if merged:
-            scope.equate(range(start, len(scope.tables)))
-        scope.conditions += conjuncts(node.get("condition"))
+    right = range(left.stop, len(scope.tables))
+    on, about = conjuncts(node.get("condition")), scope.visible(start)
+    merged = about if _merges(scope, node, left, right) else frozenset()
+    if kind in ("INNER", "SEMI"):
+        scope.equate(merged)
+        scope.require(on, about)
+    elif kind in ("LEFT", "ANTI"):
+        del scope.conditions[held_left:]  # what one side asks does not hold of rows that do without it
+        _outer(scope, left, right, [scope.pair(condition, about) for condition in on], merged)
+    elif kind == "RIGHT":
+        del scope.conditions[held:held_left]
+        _outer(scope, right, left, [scope.pair(condition, about) for condition in on], merged)
     else:
-        _outer(scope, range(start, middle), range(middle, len(scope.tables)), node, merged)
+        return False
+    if kind in ("SEMI", "ANTI"):
+        scope.hidden.update(right)
+    else:
+        scope.merged &= bool(merged)
     return True
 
 
-def _outer(scope: Scope, left: range, right: range, node: Node, merged: bool) -> None:
-    scope.nullable.update(right)
+def _merges(scope: Scope, node: Node, left: range, right: range) -> bool:
+    """Tell whether a join is one by ``run_id`` under its one name, and that of each side is all its tables'."""
+    for side in (left, right):
+        shown = scope.visible().intersection(side)
+        if len({scope.group[k] for k in shown}) > 1:
+            return False
+        if node["ref_type"] == "NATURAL" and not any(scope.tables[k] in KEYED for k in shown):
+            return False
+    return node["ref_type"] == "NATURAL" or KEY in (name.lower() for name in node["using_columns"])
+
+
+def _outer(
+    scope: Scope,
+    kept: range,
+    lost: range,
+    pairs: Sequence[tuple[int, int] | None],
+    merged: frozenset[int],
+) -> None:
+    scope.nullable.update(lost)
     if merged:
-        leader = next((k for k in left if scope.tables[k]), left[0])
-        for k in right:
-            scope.follow(right, leader, k)
-    for condition in conjuncts(node.get("condition")):
-        pair = scope.pair(condition)
-        if pair and (pair[0] in right) != (pair[1] in right):
-            leader, follower = sorted(pair)
-            if scope.group[follower] in right:  # else it follows another already
-                scope.follow(right, leader, follower)
+        shown = sorted(merged.intersection(kept), key=lambda k: (scope.tables[k] not in KEYED, k))
+        for k in merged.intersection(lost):
+            scope.follow(lost, shown[0], k)
+    for pair in pairs:
+        if pair and (pair[0] in lost) != (pair[1] in lost):
+            follower, leader = pair if pair[0] in lost else pair[::-1]
+            if scope.group[follower] in lost:  # else it follows another already
+                scope.follow(lost, leader, follower)

@@ -42,7 +42,7 @@ def prunes(catalog: Catalog, sql: str, params: dict[str, object] | None = None) 
             lambda text, values: [row[0] for row in connection.execute(text, dict(values)).fetchall()],
             sql,
             params or {},
-            ["cycles", "windows", "probe_memory"],
+            {name: tables[name].schema.names for name in ("cycles", "windows", "probe_memory")},
         )
     finally:
         connection.close()
@@ -70,19 +70,87 @@ PRUNED = {
     "like": "select wall_ns from cycles join runs using (run_id) where seed = 1 and experiment like '%'",
     "twice": "select wall_ns from cycles join runs using (run_id) where seed = 1 union all select cpu_ns from cycles "
     "where run_id in (select run_id from runs where seed = 1)",
-    "limit": "select wall_ns from cycles where run_id in (select run_id from runs where seed = 1 order by run_id limit 1)",
+    "limit": "select wall_ns from cycles where run_id in (select run_id from runs where seed = 1 limit 5)",
+    "first": "select wall_ns from cycles where run_id in (select run_id from runs where seed > 0 order by seed, experiment limit 2)",
+    "first of all": "select wall_ns from cycles join (select run_id, seed from runs order by seed = 1 desc limit 2) r using (run_id)",
+    "in": "select wall_ns from cycles where run_id in ('r1', 'r5', 'no such')",
+    "in parameters": "select wall_ns from cycles where run_id in ($one, $two)",
+    "in a list": "select wall_ns from cycles where list_contains(['r1', 'r5'], run_id)",
+    "or": "select c.wall_ns from cycles c where c.run_id = 'r1' or run_id = 'r5'",
+    "between": "select wall_ns from cycles where run_id between 'r1' and 'r5' and run_id not in ('r2', 'r3', 'r4')",
+    "of another": "select d.wall_ns from cycles c join windows w using (run_id) right join cycles d using (run_id) where d.run_id in ('r1', 'r5')",
+    "both": "select wall_ns from cycles join runs using (run_id) where seed < 2 and run_id in ('r1', 'r2', 'r5')",
+    "natural": "select wall_ns from cycles natural join runs where seed = 1",
+    "semi": "select wall_ns from cycles semi join (select run_id from runs where seed = 1) r using (run_id)",
+    "semi on": "select wall_ns from cycles c semi join runs r on r.run_id = c.run_id and r.seed = 1",
+    "anti": "select seed from runs anti join cycles using (run_id) where seed = 1",
+    "right": "select seed, cycle from cycles right join runs using (run_id) where seed = 1",
+    "natural right": "select seed, cycle from cycles natural right join runs where seed = 1",
+    "exists": "select wall_ns from cycles c where exists (select 1 from runs r where r.run_id = c.run_id and seed = 1)",
+    "exists of itself": "select wall_ns from cycles where exists (from runs where cycles.run_id = runs.run_id and runs.seed = 1)",
+    "in a join": "select wall_ns from cycles where run_id in (select c.run_id from cycles c join runs r using (run_id) where seed = 1)",
+    "inner of outer": "select c.wall_ns from runs r left join (cycles c join windows w using (run_id)) on c.run_id = r.run_id where seed = 1",
+    "conditions": "select wall_ns from cycles join conditions using (run_id, condition) where conditions.run_id in ('r1', 'r5')",
+    "now": "select wall_ns from cycles join runs using (run_id) where seed = 1 and now() - interval 1 day < current_date + interval '2 days'",
+    "case": """SELECT C.wall_ns FROM "Cycles" C NATURAL JOIN Runs WHERE SEED = 1""",
     "third": "select wall_ns from cycles join probe_memory using (run_id) join runs using (run_id) where runs.seed = 1",
 }
 
 
+PARAMS: dict[str, object] = {"seed": 1, "least": 0, "one": "r1", "two": "r5"}
+
+
 @pytest.mark.parametrize("sql", PRUNED.values(), ids=PRUNED)
 def test_only_runs_that_can_be_in_the_answer_are_read(catalog: Catalog, sql: str) -> None:
-    params: dict[str, object] | None = {"seed": 1, "least": 0} if "$" in sql else None
+    params = {name: value for name, value in PARAMS.items() if f"${name}" in sql}
     assert prunes(catalog, sql, params)["cycles"] == {"r1", "r5"}
     assert answers(catalog, sql, params) == whole(catalog, sql, params)
 
 
 READ_WHOLE = {
+    "what an outer join asks of one side": "select x.wall_ns from cycles x left join (probe_memory a join probe_memory b "
+    "on a.run_id = b.run_id and a.run_id in (select run_id from runs where seed = 1)) on x.run_id = a.run_id",
+    "what a right join asks of one side": "select x.wall_ns from (probe_memory a join runs b on a.run_id = b.run_id "
+    "and b.seed = 1) right join cycles x on x.run_id = a.run_id",
+    "an outer name": "select (select count(*) from cycles semi join runs using (run_id) where seed = 1) as n from runs",
+    "hidden": "select c.wall_ns from cycles c semi join (select * from runs where seed = 1) r on r.seed > c.cycle",
+    "hidden key": "select count(*) as n from (windows a semi join cycles b on a.cpu_ns is null or b.cycle >= 0) "
+    "join runs using (run_id) where seed = 1",
+    "null of a right": "select c.wall_ns, seed from (select * from runs where seed = 1) r right join cycles c using (run_id) "
+    "where seed is null",
+    "a name beside a name": "select c.wall_ns from (conditions a join runs b using (run_id)) right join cycles c "
+    "on a.run_id = c.run_id where coalesce(run_id, 'r2') = 'r2'",
+    "a joined name beside a name": "select d.cycle from conditions a join (runs b join conditions c using (run_id) cross join "
+    "(select * from cycles where run_id = 'r1') d) using (run_id) join cycles e on e.run_id = b.run_id",
+    "a clock's name": "select 1 as current_date, wall_ns from cycles join runs using (run_id) where seed = 1",
+    "full": "select wall_ns from cycles full join runs using (run_id) where seed = 1",
+    "key that may be null": "select count(*) as n from probe_memory p full join cycles c using (run_id) where run_id = 'r1'",
+    "coalesced": "select count(*) as n from runs left join cycles c using (run_id) where coalesce(c.run_id, 'r1') = 'r1'",
+    "or of another": "select wall_ns from cycles where run_id = 'r1' or cpu_ns = 2",
+    "neither": "select wall_ns from cycles where not (run_id = 'r1' and cpu_ns = 1)",
+    "not exists": "select wall_ns from cycles c where not exists (select 1 from runs r where r.run_id = c.run_id and seed = 1)",
+    "exists of a count": "select wall_ns from cycles c where exists (select count(*) from runs r where r.run_id = c.run_id "
+    "and seed = 1)",
+    "exists of a group": "select wall_ns from cycles c where exists (select 1 from runs r where r.run_id = c.run_id and seed = 1 "
+    "having count(*) = 0)",
+    "exists elsewhere": "select wall_ns from cycles c where exists (select 1 from runs c where c.run_id = c.run_id and seed = 1)",
+    "first of a number": "select wall_ns from cycles where run_id in (select run_id from runs order by 1 desc limit 2)",
+    "first of another name": "select wall_ns from cycles join (select run_id, seed as started_at from runs order by started_at, "
+    "run_id limit 2) r using (run_id)",
+    "first of a part": "select wall_ns from cycles where run_id in (select run_id from runs where run_id in "
+    "(select 'r5') order by run_id limit 1)",
+    "first of some": "select wall_ns from cycles where run_id in (select distinct on (seed) run_id from runs order by seed, run_id "
+    "limit 3)",
+    "first but some": "select wall_ns from cycles where run_id in (select run_id from runs order by run_id limit 2 offset 2)",
+    "union": "select wall_ns from cycles where run_id in (select run_id from runs where seed = 1 union select 'r2')",
+    "every": "select wall_ns from cycles where run_id >= all (select run_id from runs where seed = 1)",
+    "group": "select run_id from cycles group by run_id having run_id = 'r1' or count(*) > 2",
+    "shadowed conditions": "with conditions as (select 1 as cycle) select wall_ns from cycles natural join conditions "
+    "natural join runs where seed = 1",
+    "name of another type": "select wall_ns from cycles c join (select 1 as run_id) n on n.run_id = c.cycle where n.run_id < 5",
+    "alias of a column": "select 'r1' as experiment, wall_ns from cycles where experiment = 'r1'",
+    "same name twice": "select a.wall_ns from cycles a join windows b on a.cycle = b.first_cycle join (runs b) on true "
+    "where b.seed = 1",
     "no condition": "select * from cycles join runs using (run_id)",
     "outer of the other side": "select c.* from cycles c left join runs r on r.run_id = c.run_id and r.seed = 1",
     "null of an outer": "select c.* from cycles c left join (select * from runs where seed = 1) r using (run_id) "
