@@ -119,7 +119,7 @@ def test_nothing_of_a_removed_run_stays_and_the_others_are_still_merged(
         assert set(catalog.digest()["run_id"].to_pylist()) == {"a", "r1", "r2"}
 
 
-@pytest.mark.parametrize("stage", ["forget", "sweep", "write_head", "rmtree"])
+@pytest.mark.parametrize("stage", ["forget", "write_head", "rmtree"])
 def test_a_refresh_finishes_a_removal_that_was_killed(
     told: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
