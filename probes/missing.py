@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from probes.streams import note
+
 OWN = ("benchmarks", "conf", "nrm", "probes", "stats", "store", "workloads")
 LEAST = (3, 11)
 
@@ -21,7 +23,10 @@ def explained(*, typed: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         if not typed:
             raise
-        sys.stderr.write("interrupted\n")
+        note("interrupted")
+        # `python -m` ends by the signal itself after a Ctrl-C in text that was executed, as a dataclass is, unless
+        # more text is (CPython's unhandled_keyboard_interrupt).
+        exec("")  # noqa: S102
         raise SystemExit(130) from None
     except ModuleNotFoundError as error:
         name = str(error.name).partition(".")[0]
@@ -36,5 +41,5 @@ def as_module() -> bool:
 
 
 def _end(reason: str) -> None:
-    sys.stderr.write(f"{reason}; run `make setup`, then `. .venv/bin/activate`\n")
+    note(f"{reason}; run `make setup`, then `. .venv/bin/activate`")
     raise SystemExit(2)

@@ -24,7 +24,7 @@ def opened() -> None:
 
 def note(text: str) -> None:
     """Say one sentence on stderr: stdout is for results."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"{text}\n")
 
 
