@@ -172,7 +172,13 @@ def _narrow(
     try:
         columns = {name: source.schema.names for name, source in files.items()}
         found = pruning.wanted(ask, sql, params, columns) if files else {}
-    except (duckdb.Error, LookupError, TypeError, ValueError):  # its own error is the one to show
+    except (
+        duckdb.Error,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ):  # its own error is the one to show
         connection.rollback()
         return
     for name, ids in found.items():

@@ -35,10 +35,9 @@ def columns_in(node: Any) -> list[tuple[str, ...]]:
 
 def is_about(read: Scope, r: int, condition: Condition) -> bool:
     """Tell whether a condition reads one table, of that only what runs have, and is the same at every reading."""
-    named = {*columns_in(condition.node)}.difference((name,) for name in CLOCKS)
-    return (
-        bool(named) and r in condition.about and is_pure(condition.node, names_of(read, r, condition.about))
-    )
+    if r not in condition.about or not is_pure(condition.node, names_of(read, r, condition.about)):
+        return False
+    return not {*columns_in(condition.node)}.issubset((name,) for name in CLOCKS)
 
 
 def names_of(read: Scope, r: int, about: frozenset[int]) -> set[tuple[str, ...]]:

@@ -120,13 +120,14 @@ def column(node: Any) -> list[str]:
 
 def objects(node: Any) -> Iterator[Node]:
     """Yield a node of a syntax tree and everything inside."""
-    if isinstance(node, dict):
-        yield node
-        for value in node.values():
-            yield from objects(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from objects(value)
+    left = [node]
+    while left:  # not by recursion: a sum of 300 terms is 900 deep
+        one = left.pop()
+        if isinstance(one, dict):
+            yield one
+            left.extend(one.values())
+        elif isinstance(one, list):
+            left.extend(one)
 
 
 def _join(scope: Scope, node: Node) -> bool:
