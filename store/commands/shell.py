@@ -122,10 +122,11 @@ class Shell:
 
 def split(text: str) -> tuple[list[str], str]:
     """Return the statements of a text that are whole, each without its ``;``, and the rest."""
-    whole, start, data = [], 0, text.encode()
-    for offset, kind in duckdb.tokenize(text):
+    # Bytes of stdin that are no UTF-8 stay as they are, for the statement's own refusal.
+    whole, start, data = [], 0, text.encode(errors="surrogateescape")
+    for offset, kind in duckdb.tokenize(text.encode(errors="replace").decode()):
         if kind == duckdb.token_type.operator and data[offset : offset + 1] == b";":
-            whole.append(data[start:offset].decode())
+            whole.append(data[start:offset].decode(errors="surrogateescape"))
             start = offset + 1
-    rest = data[start:].decode()
+    rest = data[start:].decode(errors="surrogateescape")
     return [statement for statement in whole if statement.strip()], rest if rest.strip() else ""
