@@ -22,6 +22,7 @@ from store.choosing import Texts, several
 from store.connections import Connections
 from store.live import snapshot
 from store.locked import bounded
+from store.locked.lazy import unsized
 from store.manifest import Manifest
 from store.query import Connection, Refused, Source
 from store.reduced import digest
@@ -254,7 +255,7 @@ class Catalog:
         limit_s = bounded.checked(timeout_s)
         tables = self.tables(runs)
         return Rows(
-            query.connect(tables, memory_limit=memory_limit or query.MEMORY_LIMIT),
+            query.connect(unsized(tables), memory_limit=memory_limit or query.MEMORY_LIMIT),
             sql,
             params,
             tables=tables,

@@ -129,6 +129,18 @@ class RunFiles(ds.Dataset):  # type: ignore[misc]  # pyarrow has no types
             self._sound.add(path)
 
 
+def unsized(tables: Mapping[str, pa.Table | ds.Dataset]) -> dict[str, ds.Dataset]:
+    """Return tables as datasets, of which DuckDB knows no number of rows and takes it for one.
+
+    Of a Table it knows it, and so takes 1,000 ``runs`` for more than 12 million ``cycles``: it then hashes the latter
+    for every join, which took 1.7 to 2.6 times as long.
+    """
+    return {
+        name: source if isinstance(source, ds.Dataset) else ds.dataset(source)
+        for name, source in tables.items()
+    }
+
+
 class Refusing(ds.Dataset):  # type: ignore[misc]  # pyarrow has no types
     """A table that no statement can read; those that do not name it need not know."""
 

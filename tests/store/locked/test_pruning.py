@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from store import open_catalog, query
 from store.catalog import Catalog
 from store.locked import pruning
+from store.locked.lazy import unsized
 
 RUNS = 8
 
@@ -133,6 +135,17 @@ def test_now_is_the_same_in_both_readings(catalog: Catalog) -> None:
     for _ in range(10):
         (row,) = catalog.sql(sql).arrow().to_pylist()
         assert (row["n"] > 0) == ("7" in row["at"])
+
+
+def test_a_join_looks_rows_up_among_runs_and_not_runs_among_rows(catalog: Catalog) -> None:
+    question = "explain (format json) select experiment, wall_ns from cycles join runs using (run_id)"
+    connection = query.connect(unsized(catalog.tables()))
+    plan = json.loads(connection.execute(question).fetchall()[0][1])
+    connection.close()
+    while len(plan) == 1:
+        plan = plan[0]["children"]
+    _, looked_up = (json.dumps(side) for side in plan)
+    assert "experiment" in looked_up
 
 
 @pytest.fixture
