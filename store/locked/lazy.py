@@ -132,8 +132,9 @@ class RunFiles(ds.Dataset):  # type: ignore[misc]  # pyarrow has no types
 def unsized(tables: Mapping[str, pa.Table | ds.Dataset]) -> dict[str, ds.Dataset]:
     """Return tables as datasets, of which DuckDB knows no number of rows and takes it for one.
 
-    Of a Table it knows it, and so takes 1,000 ``runs`` for more than 12 million ``cycles``: it then hashes the latter
-    for every join, which took 1.7 to 2.6 times as long.
+    Of a Table it knows it, and so takes 1,000 ``runs`` for more than 12 million ``cycles`` and hashes the latter for
+    every join.  Where both count as one, it hashes what has fewer rows by the conditions, or the narrower ones: most
+    joins of all runs then take half the time, and none of those tried takes longer.
     """
     return {
         name: source if isinstance(source, ds.Dataset) else ds.dataset(source)

@@ -138,14 +138,16 @@ def test_now_is_the_same_in_both_readings(catalog: Catalog) -> None:
 
 
 def test_a_join_looks_rows_up_among_runs_and_not_runs_among_rows(catalog: Catalog) -> None:
-    question = "explain (format json) select experiment, wall_ns from cycles join runs using (run_id)"
+    question = (
+        "explain (format json) select avg(wall_ns) from cycles join runs using (run_id) where seed % 2 = 1"
+    )
     connection = query.connect(unsized(catalog.tables()))
     plan = json.loads(connection.execute(question).fetchall()[0][1])
     connection.close()
     while len(plan) == 1:
         plan = plan[0]["children"]
     _, looked_up = (json.dumps(side) for side in plan)
-    assert "experiment" in looked_up
+    assert "seed" in looked_up
 
 
 @pytest.fixture
@@ -187,8 +189,8 @@ def test_a_file_that_is_asked_for_is_checked_after_others_were(sparse: Catalog, 
 READ_WHOLE = {
     "what an outer join asks of one side": "select x.wall_ns from cycles x left join (probe_memory a join probe_memory b "
     "on a.run_id = b.run_id and a.run_id in (select run_id from runs where seed = 1)) on x.run_id = a.run_id",
-    "what a right join asks of one side": "select x.wall_ns from (probe_memory a join runs b on a.run_id = b.run_id "
-    "and b.seed = 1) right join cycles x on x.run_id = a.run_id",
+    "what a right join asks of one side": "select x.wall_ns from (probe_memory a join probe_memory b on a.run_id = b.run_id "
+    "and a.run_id in (select run_id from runs where seed = 1)) right join cycles x on x.run_id = a.run_id",
     "an outer name": "select (select count(*) from cycles semi join runs using (run_id) where seed = 1) as n from runs",
     "hidden": "select c.wall_ns from cycles c semi join (select * from runs where seed = 1) r on r.seed > c.cycle",
     "hidden key": "select count(*) as n from (windows a semi join cycles b on a.cpu_ns is null or b.cycle >= 0) "
@@ -226,7 +228,7 @@ READ_WHOLE = {
     "natural join runs where seed = 1",
     "name of another type": "select wall_ns from cycles c join (select 1 as run_id) n on n.run_id = c.cycle where n.run_id < 5",
     "alias of a column": "select 'r1' as experiment, wall_ns from cycles where experiment = 'r1'",
-    "same name twice": "select a.wall_ns from cycles a join windows b on a.cycle = b.first_cycle join (runs b) on true "
+    "same name twice": "select a.wall_ns from cycles a join runs b on a.run_id = b.run_id join (select 1 as x) b on true "
     "where b.seed = 1",
     "no condition": "select * from cycles join runs using (run_id)",
     "outer of the other side": "select c.* from cycles c left join runs r on r.run_id = c.run_id and r.seed = 1",
