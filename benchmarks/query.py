@@ -1,7 +1,7 @@
 """One question over a fleet: the slope of cycle time of each run, from digests, from rows, and loaded into pandas.
 
-Also a join that selects one run in a hundred: on the locked connection, beside DuckDB reading the same files itself;
-and the verdict on every run of the fleet, from digests and from rows.
+Also a join that selects one run in a hundred, as users may write it, and the rows of one run: on the locked connection,
+beside DuckDB reading the same files itself; and the verdict on every run of the fleet, from digests and from rows.
 Every block opens the store, or a connection of DuckDB with a view over the files, asks and reads the answer.
 """
 
@@ -46,6 +46,17 @@ where seed % 100 = 7
 group by experiment
 order by experiment
 """
+SPELLINGS: Final = {
+    "one_run": "select count(*) as n, avg(net_ns) as mean from cycles where run_id = $run",
+    "natural_join": "select count(*) as n, avg(net_ns) as mean from cycles natural join runs where seed % 100 = 7",
+    "semi_join": "select count(*) as n, avg(net_ns) as mean from cycles semi join (select run_id from runs "
+    "where seed % 100 = 7) chosen using (run_id)",
+    "in_select": "select count(*) as n, avg(net_ns) as mean from cycles where run_id in "
+    "(select run_id from runs where seed % 100 = 7)",
+    "latest_10": "select count(*) as n, avg(net_ns) as mean from cycles join (select run_id from runs "
+    "order by started_at desc limit 10) latest using (run_id)",
+}
+"""One row each: cycles and their mean time [ns], of one run in a hundred but for what the name says."""
 SCAN: Final = "select sum(net_ns), sum(cycle) from cycles"
 VIEW: Final = "create view cycles as select * from read_parquet($files, hive_partitioning = true)"
 
@@ -91,10 +102,10 @@ def _asked(root: Path, runs: int, plan: Plan, *, seed: int) -> list[Result]:
     _check_same({name: ask() for name, ask in slopes.items()})
     with open_catalog(root) as catalog:
         known = catalog.runs()
-    joins = {"locked": partial(_locked, root), "native": partial(_native, root, known, JOIN)}
+    joins = _both_ways(root, known, JOIN, "")
+    for name, question in SPELLINGS.items():
+        joins |= _both_ways(root, known, question, f" {name}")
     floor = {"scan": partial(_native, root, known, SCAN)}
-    if joins["locked"]() != joins["native"]():
-        raise ArithmeticError("the locked connection and DuckDB's own differ in their answer to the join")
     asks: Mapping[str, Callable[[], object]] = {**slopes, **joins, **floor}
     blocks = {name: partial(_timed, ask) for name, ask in asks.items()}
     seconds = interleaved(blocks, plan.rounds, seed=seed)
@@ -105,8 +116,21 @@ def _asked(root: Path, runs: int, plan: Plan, *, seed: int) -> list[Result]:
     ]
     scan = "DuckDB reads both columns of all rows and adds them up"
     found.append(valued(f"scan_floor_{runs}", ("scan", seconds["scan"]), unit=UNIT, reason=scan, seed=seed))
-    pair = ("locked", seconds["locked"]), ("native", seconds["native"])
-    return [*found, compared(f"join_of_1_percent_{runs}", *pair, unit=UNIT, goal=OVER_NATIVE, seed=seed)]
+    for name, spelling in (("join_of_1_percent", ""), *((name, f" {name}") for name in SPELLINGS)):
+        pair = [(way, seconds[f"{way}{spelling}"]) for way in ("locked", "native")]
+        found.append(compared(f"{name}_{runs}", *pair, unit=UNIT, goal=OVER_NATIVE, seed=seed))
+    return found
+
+
+def _both_ways(
+    root: Path, known: pa.Table, question: str, name: str
+) -> dict[str, Callable[[], list[tuple[object, ...]]]]:
+    """Return a question to the locked connection and to DuckDB's own, which answer it alike."""
+    params = {"run": known["run_id"][len(known) // 2].as_py()} if "$run" in question else {}
+    locked, native = partial(_locked, root, question, params), partial(_native, root, known, question, params)
+    if locked() != native():
+        raise ArithmeticError(f"the locked connection and DuckDB's own differ in their answer to {question}")
+    return {f"locked{name}": locked, f"native{name}": native}
 
 
 def _judged(root: Path, runs: int, plan: Plan, *, seed: int) -> Iterator[Result]:
@@ -169,14 +193,16 @@ def _check_same(answers: Mapping[str, Mapping[str, float]]) -> None:
             raise ArithmeticError(f"{name} and {first[0]} differ in the slopes of the same runs")
 
 
-def _locked(root: Path) -> list[tuple[object, ...]]:
-    with open_catalog(root) as catalog, catalog.sql(JOIN) as found:
+def _locked(root: Path, question: str, params: Mapping[str, object]) -> list[tuple[object, ...]]:
+    with open_catalog(root) as catalog, catalog.sql(question, params) as found:
         return [tuple(row.values()) for batch in found for row in batch.to_pylist()]
 
 
-def _native(root: Path, runs: pa.Table, question: str) -> list[tuple[object, ...]]:
+def _native(
+    root: Path, runs: pa.Table, question: str, params: Mapping[str, object] | None = None
+) -> list[tuple[object, ...]]:
     files = str(root / "runs" / "*" / "cycles.parquet").replace("'", "''")
     with duckdb.connect() as native:
         native.register("runs", runs)
         native.execute(VIEW.replace("$files", f"'{files}'"))
-        return native.execute(question).fetchall()
+        return native.execute(question, dict(params or {})).fetchall()
