@@ -133,8 +133,8 @@ def unsized(tables: Mapping[str, pa.Table | ds.Dataset]) -> dict[str, ds.Dataset
     """Return tables as datasets, of which DuckDB knows no number of rows and takes it for one.
 
     Of a Table it knows it, and so takes 1,000 ``runs`` for more than 12 million ``cycles`` and hashes the latter for
-    every join.  Where both count as one, it hashes what has fewer rows by the conditions, or the narrower ones: most
-    joins of all runs then take half the time, and none of those tried takes longer.
+    every join.  Where both count as one, it hashes what has fewer rows by the conditions, or the narrower ones: of
+    twelve joins of all runs most took 0.4 to 0.9 times as long, ``probe_memory join runs`` 1.2 times.
     """
     return {
         name: source if isinstance(source, ds.Dataset) else ds.dataset(source)
