@@ -28,7 +28,8 @@ SAMPLED = tuple(table.name for table in schema.PROBES)
 
 _CHANGES = ("exclude_list", "qualified_exclude_list", "replace_list", "rename_list", "expr")
 """What makes a star give other columns than its table has."""
-_NAMELESS = ("range", "generate_series", "unnest")
+_UNNEST = ("unnest", "unlist")
+_NAMELESS = ("range", "generate_series", *_UNNEST)
 """Table functions that read no table; others may name one in a text."""
 
 
@@ -160,15 +161,18 @@ def _inner(query: Node, named: Mapping[str, Node]) -> list[Asked]:
 def _given(read: Scope, items: Sequence[Node]) -> int | None:
     """Return the table whose ``run_id`` a select list gives under that name, if it gives no other so."""
     found: list[int | None] = []
-    if any(part.get("function_name") == "unnest" for part in objects(items)):  # names its columns itself
-        return None
     for item in items:
         if item["class"] == "STAR":
-            if len(read.nodes) > 1 or any(item.get(key) for key in _CHANGES):
+            of_struct = item["relation_name"].lower() not in ("", read.aliases[0])
+            if len(read.nodes) > 1 or of_struct or any(item.get(key) for key in _CHANGES):
                 return None
             found.append(0)
         elif (item["alias"].lower() or "".join(column(item)[-1:])) == KEY:
             found.append(read.key(item, read.visible()))
+        elif any(
+            part.get("class") == "STAR" or part.get("function_name") in _UNNEST for part in objects(item)
+        ):
+            return None  # names its columns itself
     return found[0] if len(found) == 1 else None
 
 
@@ -225,7 +229,8 @@ def _matched(read: Scope, condition: Condition, named: Mapping[str, Node]) -> It
 
 def _correlated(read: Scope, about: frozenset[int], inner: Scope) -> Iterator[tuple[int, int]]:
     """Yield tables of an outer and an inner FROM whose ``run_id`` must be equal."""
-    for node, inside in inner.conditions:
+    # The outer name may be a struct that a query gives; a table has none.
+    for node, inside in inner.conditions if KEYED.issuperset(inner.tables) else ():
         if node["type"] != "COMPARE_EQUAL":
             continue
         for ours, theirs in permutations((node["left"], node["right"])):

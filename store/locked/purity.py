@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from store import schema
-from store.locked.scope import KEY, KEYED, Condition, Node, Scope, column, objects
+from store.locked.scope import KEY, KEYED, RUNS, Condition, Node, Scope, column, objects
 
-_RUNS = frozenset(column_.name for column_ in schema.RUNS.columns)
 _PURE = ("CONSTANT", "COMPARISON", "CONJUNCTION", "BETWEEN", "OPERATOR", "CAST", "TYPE", "CASE", "PARAMETER")
 # Nothing random, nothing that can run for long: this is evaluated once more than was asked, in the same transaction,
 # for which now() stands still.
@@ -43,13 +41,14 @@ def is_about(read: Scope, r: int, condition: Condition) -> bool:
 def names_of(read: Scope, r: int, about: frozenset[int]) -> set[tuple[str, ...]]:
     """Return what the columns of ``runs`` are called, or the one of them that another table has."""
     table = read.tables[r]
-    columns = _RUNS if table == "runs" else {KEY} if table in KEYED else frozenset()
+    columns = RUNS if table == "runs" else {KEY} if table in KEYED else frozenset()
     names: set[tuple[str, ...]] = {(name,) for name in CLOCKS}
     names.update((read.aliases[r], name) for name in columns)
     if table == "runs" and [read.tables[k] for k in about].count(table) == 1:
-        names.update((name,) for name in columns if name != KEY)
+        names.update((name,) for name in columns - read.shared if name != KEY)
     if columns and read.key({"column_names": [KEY]}, about) is not None:
-        names.add((KEY,))
+        first = min(about - read.nullable)  # whose it is; of a query it may have a collation, or another type
+        names.update({(KEY,)} if read.tables[first] in KEYED else ())
     return names
 
 

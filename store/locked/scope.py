@@ -13,6 +13,7 @@ Node: TypeAlias = Mapping[str, Any]
 KEY = "run_id"
 KEYED = frozenset(schema.TABLES)
 """Tables that surely have the column; what a query gives may lack it, or have another type in it."""
+RUNS = frozenset(column_.name for column_ in schema.RUNS.columns)
 _OPAQUE = ("SUBQUERY", "EXPRESSION_LIST", "EMPTY", "TABLE_FUNCTION")
 
 
@@ -27,6 +28,7 @@ class Condition(NamedTuple):
 class Scope:
     """Tables in the order of FROM; ``nullable`` ones may lack a row, ``group`` is the same where ``run_id`` is.
 
+    ``shared`` names are those of two tables, whose values are equal and yet may be of two types.
     What is ``hidden`` on the right of a semi or anti join has no names outside it.  ``run_id`` alone is the one of all
     tables only where they are ``merged``: of some it is theirs, even beside others of another.
     """
@@ -38,6 +40,7 @@ class Scope:
     nullable: set[int] = field(default_factory=set)
     hidden: set[int] = field(default_factory=set)
     conditions: list[Condition] = field(default_factory=list)
+    shared: set[str] = field(default_factory=set)
     merged: bool = True
 
     def add(self, node: Node, table: str) -> None:
@@ -148,6 +151,7 @@ def _joined(scope: Scope, node: Node) -> bool:
     if not _join(scope, node["right"]):
         return False
     right = range(left.stop, len(scope.tables))
+    scope.shared.update(_shared(scope, node, start))
     on, about = conjuncts(node.get("condition")), scope.visible(start)
     merged = about if _merges(scope, node, left, right) else frozenset()
     if kind in ("INNER", "SEMI"):
@@ -177,6 +181,13 @@ def _merges(scope: Scope, node: Node, left: range, right: range) -> bool:
         if node["ref_type"] == "NATURAL" and not any(scope.tables[k] in KEYED for k in shown):
             return False
     return node["ref_type"] == "NATURAL" or KEY in (name.lower() for name in node["using_columns"])
+
+
+def _shared(scope: Scope, node: Node, start: int) -> Collection[str]:
+    """Return the names by which a join merges columns; of the natural one of a query, any that ``runs`` has."""
+    if node["ref_type"] == "NATURAL" and not KEYED.issuperset(scope.tables[start:]):
+        return RUNS
+    return [name.lower() for name in node["using_columns"]]
 
 
 def _outer(

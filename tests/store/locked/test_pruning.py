@@ -212,6 +212,18 @@ READ_WHOLE = {
     "and seed = 1)",
     "exists of a group": "select wall_ns from cycles c where exists (select 1 from runs r where r.run_id = c.run_id and seed = 1 "
     "having count(*) = 0)",
+    "exists in a struct": "select wall_ns from cycles c where exists (select 1 from (select run_id, {'run_id': run_id} as c from runs "
+    "where seed = 1) q where q.run_id = c.run_id)",
+    "star of a struct": "select wall_ns from cycles join (select s.* from (select run_id, {'run_id': 'r2'} as s from runs "
+    "where seed = 1) q) z using (run_id)",
+    "star in a function": "select wall_ns from cycles join (select replace(columns('run_id'), '1', '2'), run_id from runs "
+    "where seed = 1) q using (run_id)",
+    "a name of two types": "select wall_ns from (select run_id, '01' as seed from conditions) a join runs using (run_id, seed) "
+    "join cycles using (run_id) where seed::varchar like '0%'",
+    "a name of two types, of itself": "select wall_ns from cycles where run_id in (select r.run_id from (select '01' as seed, run_id "
+    "from conditions) q natural join runs r where seed::varchar like '0%')",
+    "a key of another collation": "select wall_ns from (select run_id collate nocase as run_id from runs) q join cycles "
+    "using (run_id) where run_id = 'R1'",
     "exists elsewhere": "select wall_ns from cycles c where exists (select 1 from runs c where c.run_id = c.run_id and seed = 1)",
     "first of a number": "select wall_ns from cycles where run_id in (select run_id from runs order by 1 desc limit 2)",
     "first of another name": "select wall_ns from cycles join (select run_id, seed as started_at from runs order by started_at, "
