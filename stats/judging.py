@@ -14,8 +14,9 @@ from stats.hypotheses import PROTOCOL, criterion, known
 from stats.hypotheses import thresholds as bind
 from stats.hypotheses.finding import Aside, Criterion, Finding, Row, combine, explained
 from stats.remarks import Record
-from stats.selecting import Choice, Options, chosen, predicates
+from stats.selecting import Choice, Options, chosen
 from store.checks import sanity
+from store.choosing import several
 
 if TYPE_CHECKING:
     from store.catalog import Catalog
@@ -151,7 +152,7 @@ def judge(
         Judgement(
             profile=profile,
             variant=variant,
-            where=predicates(where),
+            where=several(where),
             runs=tuple(record.run_id for record in records),
             verdicts=tuple(_entry(name, evidence, records, limits[name]) for name in criteria),
             level=_level(evidence, records),

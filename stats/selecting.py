@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypedDict
 
 from store.catalog import Catalog
+from store.choosing import several
 
 WHOLE = ("completed", "imported")
 """Runs that hold all that they declared; a part of a run has no comparable total."""
@@ -43,7 +44,7 @@ class Choice:
 
     def ids(self, catalog: Catalog, where: str | Sequence[str]) -> list[str]:
         """Return the ids of the chosen runs, oldest first."""
-        return catalog.select(predicates(where), self.runs, self.tags, latest=self.latest, last=self.last)
+        return catalog.select(where, self.runs, self.tags, latest=self.latest, last=self.last)
 
 
 class Selected(NamedTuple):
@@ -57,11 +58,6 @@ class Selected(NamedTuple):
         return {"where": list(self.where), "runs": list(self.runs)}
 
 
-def predicates(where: str | Sequence[str]) -> tuple[str, ...]:
-    """Return one predicate, or tag, or many as a tuple."""
-    return (where,) if isinstance(where, str) else tuple(where)
-
-
 def chosen(catalog: Catalog, where: str | Sequence[str], choice: Choice) -> list[str]:
     """Return the ids of the chosen runs, oldest first; none of a store that is empty, if nothing was asked of it.
 
@@ -70,10 +66,10 @@ def chosen(catalog: Catalog, where: str | Sequence[str], choice: Choice) -> list
     ValueError
         If no run satisfies what was asked: an answer about no run would pass for one.
     """
-    ids, texts = choice.ids(catalog, where), predicates(where)
+    ids, texts = choice.ids(catalog, where), several(where)
     asked = texts or choice.runs or choice.tags
     if not ids and (asked or catalog.runs().num_rows):
-        raise ValueError(nothing(catalog, [*texts, *(f"--tag {tag}" for tag in predicates(choice.tags))]))
+        raise ValueError(nothing(catalog, [*texts, *(f"--tag {tag}" for tag in several(choice.tags))]))
     return ids
 
 
@@ -81,7 +77,7 @@ def pick(
     catalog: Catalog, where: str | Sequence[str], choice: Choice, name: str
 ) -> tuple[Selected, list[str]]:
     """Choose the whole runs that satisfy ``where``; notes say which were left out, or why none is left."""
-    texts, ids = predicates(where), choice.ids(catalog, where)
+    texts, ids = several(where), choice.ids(catalog, where)
     status = {row["run_id"]: row["status"] for row in catalog.runs(ids).to_pylist()}
     whole = tuple(run for run in ids if status[run] in WHOLE)
     left_out = Counter(status[run] for run in ids if status[run] not in WHOLE)

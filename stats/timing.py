@@ -17,9 +17,10 @@ from stats.kernels.rates import Estimate
 from stats.outline import H2_DELTA_R2
 from stats.phases import HOUR, Milestone, Phase
 from stats.progress import CLOCKS, Memory, Series
-from stats.selecting import Choice, Options, chosen, predicates
+from stats.selecting import Choice, Options, chosen
 from store.catalog import Catalog
 from store.checks import claims, sanity, study
+from store.choosing import several
 
 SAID = 3
 """Runs of which a note is said, for each kind of note."""
@@ -192,7 +193,7 @@ def timeline(
     )
     notes = said if ids else ("no run is selected",)
     return Timelines(
-        where=predicates(where), runs=tuple(ids), expected_s=expected_s, entries=entries, notes=notes
+        where=several(where), runs=tuple(ids), expected_s=expected_s, entries=entries, notes=notes
     )
 
 
