@@ -59,6 +59,11 @@ def doubts(columns: Sequence[str]) -> list[str]:
     ]
 
 
+def example_unit(column: str) -> str | None:
+    """Return a unit that a column may be given in, None for one without."""
+    return "ms" if column.endswith("_ns") else "MiB" if column.endswith("_bytes") else None
+
+
 def _is_name(column: str) -> bool:
     return column.isidentifier() and column.isascii()
 

@@ -30,12 +30,10 @@ class Field:
     path: str
     value: Any
 
-    def refusal(self, expected: str) -> NotImportable:
+    def refusal(self, expected: str, remedy: str = "correct the file or leave it out") -> NotImportable:
         """Return the sentence that names this value."""
         where = f"{self.file}: {self.path}" if self.path else self.file
-        return NotImportable(
-            f"{where} {_shown(self.value)}, expected {expected}; correct the file or leave it out"
-        )
+        return NotImportable(f"{where} {_shown(self.value)}, expected {expected}; {remedy}")
 
     def has(self, key: str) -> bool:
         """Tell whether this object holds ``key``, if only with null."""

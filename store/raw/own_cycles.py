@@ -83,6 +83,7 @@ def _values(column: str, source: Source, cells: Cells) -> Sequence[Any]:
     least = 0 if column in CORE and column not in SIGNED else None
     if source.factor > 1:
         return [number.scaled(source.factor, at_least=least) for number in numbers]
+    _refuse_fractions(column, source, numbers)
     return [number.whole(at_least=least) for number in numbers]
 
 
@@ -102,6 +103,15 @@ def _quick(column: str, factor: int, values: Sequence[Any]) -> Sequence[Any] | N
     if column not in CORE and column not in cycles.INTEGERS and all(map(_PLAIN_REAL, values)):
         return list(map(float, values))
     return None
+
+
+def _refuse_fractions(column: str, source: Source, numbers: Sequence[Field]) -> None:
+    """Refuse what is in a larger unit, as it looks: nobody's clock gives 2.1344 ns."""
+    unit = column_map.example_unit(column)
+    for number in numbers if unit else ():
+        if isinstance(number.value, Decimal) and number.value != number.value.to_integral_value():
+            remedy = f"give its unit, as in --map {column}={source.name}:{unit}, or correct the file"
+            raise number.refusal("a whole number", remedy)
 
 
 def _condition_name(cell: Field) -> str:

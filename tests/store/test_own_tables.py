@@ -36,6 +36,16 @@ REFUSED = {
     "underscores": ("wall_ns\n1_000\n", [], "line 2: wall_ns is '1_000', expected a number"),
     "digits": ("wall_ns\n٣\n", [], "line 2: wall_ns is '٣', expected a number"),
     "beyond": ("wall_ns,x\n1,1e400\n", ["x=x"], "line 2: x is '1e400', expected a finite number"),
+    "unit-forgotten": (
+        "d\n2.0\n2.1344\n",
+        ["wall_ns=d"],
+        "line 3: d is 2.1344, expected a whole number; give its unit, as in --map wall_ns=d:ms, or correct",
+    ),
+    "no-unit": (
+        "wall_ns,d\n1,2.5\n",
+        ["cycle=d"],
+        "line 2: d is 2.5, expected a whole number; correct the file or leave it out",
+    ),
     "decimal-comma": (
         "wall_ns;x\n1;2,5\n",
         ["x=x"],
