@@ -114,7 +114,7 @@ def _short(records: Sequence[Record]) -> str:
 
 def _statuses(records: Sequence[Record]) -> list[str]:
     meanings = {
-        "imported": "imported: judged on the signals that the file holds, of which accounts are none",
+        "imported": "imported: judged on the signals that the file holds",
         "interrupted": "interrupted: judged on the cycles that were done",
         "failed": "failed: judged on the cycles that were done",
         "running": "still running: judged on what is published of it",
