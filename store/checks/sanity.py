@@ -100,8 +100,9 @@ def notes(catalog: Catalog, runs: Sequence[str], *, alone: bool = True) -> list[
     Returns
     -------
     list of str
-        CPU time above wall time x threads, parts above the whole, totals and peers a unit apart, claims that readings
-        exclude, rates that are a total over a constant, populations at a cap, and n = 1.
+        CPU time above wall time x threads, parts above the whole, accounts that do not add up to it, totals and peers
+        a unit apart, claims that readings exclude, rates that are a total over a constant, populations at a cap, and
+        n = 1.
     """
     return survey(catalog, runs).notes(runs, alone=alone)
 
@@ -127,6 +128,8 @@ def _spent(catalog: Catalog, runs: Sequence[str]) -> Iterator[Row]:
     for row in catalog.query(STATED, runs=runs):
         own = spent[row["run_id"]]
         sums = {name: None if own[key] is None else own[key] / 1e9 for name, key in _SPENT.items()}
+        missing = spending.unaccounted(own)
+        sums["missing_s"] = None if missing is None else missing / 1e9
         yield {**row, **sums, "threads": own["threads"]}
 
 
@@ -151,6 +154,19 @@ def _times(rows: Iterable[Row]) -> Iterator[Finding]:
                 yield Finding("unit", row["run_id"], f"{sums}: {_mistaken(factor)}")
             elif _above(row[part], row[whole], slack_s=_slack_s(row, whole)):
                 yield Finding(part, row["run_id"], f"{sums}: a part cannot be above the whole")
+        yield from _accounts(row)
+
+
+def _accounts(row: Row) -> Iterator[Finding]:
+    """Hold the three accounts that divide a cycle against the whole; ours, off-CPU time being a residual, add up."""
+    missing, whole, slack_s = row["missing_s"], row["cycles_s"], _slack_s(row, "cpu_of_s")
+    if missing is None or _above(row["cpu_s"], whole, slack_s=slack_s):
+        return
+    if abs(missing) > (SLACK - 1) * whole + slack_s:
+        sums = f"{duration(whole - missing)} on a CPU, waiting for one and off it, {duration(whole)} for its cycles"
+        share = f"{100 * abs(missing) / whole:.3g} %"
+        said = f"{share} is in no account" if missing > 0 else f"the accounts are {share} above the whole"
+        yield Finding("accounts", row["run_id"], f"{_who(row)}: {sums}: {said}")
 
 
 def _readings(catalog: Catalog, runs: Sequence[str]) -> Iterator[Finding]:

@@ -57,6 +57,15 @@ def of_runs(catalog: Catalog, ids: Sequence[str]) -> dict[str, Mapping[str, Any]
     return {row["run_id"]: row for row in catalog.query(SQL, runs=ids)}
 
 
+def unaccounted(row: Mapping[str, Any]) -> int | None:
+    """Return the wall time that no account holds [ns], below 0 where they hold more; None if one is partly read."""
+    parts = ("cpu", "runq", "offcpu")
+    if not row["wall"] or any(row[f"{part}_wall"] != row["wall"] for part in parts):
+        return None
+    missing: int = row["wall"] - sum(row[part] for part in parts)
+    return missing
+
+
 def _summed(run_id: str, sums: Sums) -> dict[str, Any]:
     totals = sums["total"]
 

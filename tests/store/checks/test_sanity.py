@@ -114,6 +114,35 @@ def test_waiting_for_a_cpu_is_part_of_the_cycle_too(tmp_path, make_run, said):
     assert len(said()) == 1
 
 
+@pytest.mark.parametrize(
+    ("offcpu_ns", "sentence"),
+    [
+        ([0] * 5, "4.5 s on a CPU, waiting for one and off it, 5 s for its cycles: 10 % is in no account"),
+        (
+            [3 * 10**8] * 5,
+            "6 s on a CPU, waiting for one and off it, 5 s for its cycles: the accounts are 20 %",
+        ),
+        ([10**8] * 5, None),
+        ([95 * 10**6] * 5, None),
+        ([0] * 4 + [None], None),
+        ([None] * 5, None),
+    ],
+    ids=["short", "above", "whole", "within a hundredth", "partly read", "not read"],
+)
+def test_accounts_that_do_not_add_up_to_the_cycles_are_named(tmp_path, make_run, said, offcpu_ns, sentence):
+    accounts = {"cpu_ns": [8 * 10**8] * 5, "runq_ns": [10**8] * 5, "offcpu_ns": offcpu_ns}
+    make_run(tmp_path, cycles={"wall_ns": [10**9] * 5, **accounts}, status="imported", wall_s=None)
+    notes = said()
+    assert len(notes) == (sentence is not None)
+    assert all(sentence in note for note in notes)
+
+
+def test_a_residual_below_nothing_adds_up(tmp_path, make_run, said):
+    accounts = {"cpu_ns": [1001 * 10**6] * 5, "runq_ns": [0] * 5, "offcpu_ns": [-(10**6)] * 5}
+    make_run(tmp_path, cycles={"wall_ns": [10**9] * 5, **accounts}, wall_s=None)
+    assert said() == []
+
+
 def test_parts_that_were_not_measured_are_not_held_against_the_whole(tmp_path, make_run, said):
     gc = [10**9] * 2 + [None] * 3
     make_run(tmp_path, cycles={"wall_ns": [10**9] * 5, "gc_ns": gc}, wall_s=None)
