@@ -51,12 +51,19 @@ def mapping(words: Sequence[str], names: Sequence[str]) -> dict[str, Source]:
 def doubts(columns: Sequence[str]) -> list[str]:
     """Return a note for each observable that may be meant for a column of ours."""
     own = [column for column in columns if column not in CORE and not column.startswith("sampling_")]
-    like = {column: difflib.get_close_matches(column, CORE, n=1, cutoff=_LIKE) for column in own}
+    like = {column: _meant(column) for column in own}
     return [
-        f"{column} is kept as an observable; if {meant[0]} was meant, import with --map {meant[0]}=NAME"
+        f"{column} is kept as an observable; if {meant} was meant, import with --map {meant}=NAME"
         for column, meant in like.items()
         if meant
     ]
+
+
+def _meant(column: str) -> str | None:
+    """Return a column of ours that is spelled nearly so, or with letters in another order: ``cycel``, 0.8."""
+    near = difflib.get_close_matches(column, CORE, n=1, cutoff=_LIKE)
+    swapped = [each for each in CORE if sorted(each) == sorted(column)]
+    return next((each for each in (*near, *swapped) if each != column), None)
 
 
 def example_unit(column: str) -> str | None:
@@ -87,5 +94,7 @@ def _factor(word: str, column: str, unit: str) -> int:
     units = NS if column.endswith("_ns") else BYTES if column.endswith("_bytes") else {}
     if unit not in units:
         known = ", ".join(units) or "none: only columns that end in _ns or _bytes have one"
-        raise ValueError(f"--map {word!r}: {unit!r} is no unit of {column}; choose {known}")
+        meant = _meant(column)
+        remedy = f"did you mean {meant}?" if meant and not units else f"choose {known}"
+        raise ValueError(f"--map {word!r}: {unit!r} is no unit of {column}; {remedy}")
     return units[unit]

@@ -41,6 +41,11 @@ REFUSED = {
         ["wall_ns=d"],
         "line 3: d is 2.1344, expected a whole number; give its unit, as in --map wall_ns=d:ms, or correct",
     ),
+    "typing-error": (
+        "d\n2.5\n",
+        ["wall_nss=d:ms"],
+        "--map 'wall_nss=d:ms': 'ms' is no unit of wall_nss; did you mean wall_ns?",
+    ),
     "no-unit": (
         "wall_ns,d\n1,2.5\n",
         ["cycle=d"],
@@ -84,10 +89,10 @@ def test_a_name_with_a_colon_or_a_line_in_it_is_a_name(tmp_path: Path) -> None:
 
 
 def test_a_map_that_looks_like_a_typing_error_is_noted_and_taken(tmp_path: Path) -> None:
-    found = bring(tmp_path, "wall_ns,step,g\n1,7,2\n", "cycl=step", "gpu_ns=g")
-    assert rows(tmp_path, "cycle, cycl, gpu_ns") == [(0, 7, 2)]
-    [note] = found.notes
-    assert note == "cycl is kept as an observable; if cycle was meant, import with --map cycle=NAME"
+    found = bring(tmp_path, "wall_ns,step,g\n1,7,2\n", "cycl=step", "cycel=step", "gpu_ns=g")
+    assert rows(tmp_path, "cycle, cycl, cycel, gpu_ns") == [(0, 7, 7, 2)]
+    meant = "is kept as an observable; if cycle was meant, import with --map cycle=NAME"
+    assert found.notes == (f"cycl {meant}", f"cycel {meant}")
 
 
 def test_an_observable_has_the_type_that_it_has_in_every_run(tmp_path: Path) -> None:
