@@ -85,8 +85,10 @@ def read(name: str, data: bytes) -> Table:
     Raises
     ------
     NotImportable
-        If it is damaged, has no rows, or a line has too many or too few cells.
+        If it is JSON, is damaged, has no rows, or a line has too many or too few cells.
     """
+    if name.lower().endswith((".json", ".json.gz")):
+        raise NotImportable(f"{name} is no table, and --map is for tables in CSV or Parquet; leave --map out")
     table = _parquet(name, data) if is_parquet(name, data) else _csv(name, data)
     if not table.lines:
         raise NotImportable(f"{name} has no rows, expected a header and one row a cycle; correct the file")

@@ -16,6 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from store.errors import REMEDIES
 from store.raw.fields import Field, NotImportable
 
 _TABLE = "ps_time_field"
@@ -29,9 +30,8 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise NotImportable(
-            f"{path} cannot be read ({error.strerror}); name a result file of the study"
-        ) from error
+        remedy = REMEDIES.get(error.errno or 0, "check the name")
+        raise NotImportable(f"{path} cannot be read ({error.strerror}); {remedy}") from error
 
 
 def document(name: str, data: bytes) -> Field:
@@ -107,7 +107,9 @@ def unpacked_text(name: str, data: bytes) -> str:
     except (EOFError, OSError, zlib.error) as error:
         raise _unreadable(name, f"is damaged gzip ({error})") from error
     except UnicodeError as error:
-        raise _unreadable(name, f"is no UTF-8 text ({error})") from error
+        raise NotImportable(
+            f"{name} is no UTF-8 text ({error}), expected a result file or a table of cycles; save it as UTF-8"
+        ) from error
 
 
 def is_readings(data: bytes) -> bool:

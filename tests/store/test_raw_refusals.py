@@ -135,10 +135,26 @@ def test_readings_that_restart_other_than_once_a_condition_are_refused(tmp_path)
     assert "start anew in each of 2 conditions" in refused(tmp_path, json.dumps(document).encode())
 
 
-@pytest.mark.parametrize("name", ["absent.json", "."], ids=["absent", "directory"])
-def test_a_file_that_cannot_be_read_is_named(tmp_path, name):
-    with pytest.raises(NotImportable, match="cannot be read"):
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("absent.json", "check the name"), (".", "name a file in it")],
+    ids=["absent", "directory"],
+)
+def test_a_file_that_cannot_be_read_is_named_with_what_to_do(tmp_path, name, remedy):
+    with pytest.raises(NotImportable, match=rf"cannot be read \(.*\); {remedy}$"):
         import_file(tmp_path / name, tmp_path / "store")
+
+
+def test_a_text_of_another_encoding_is_to_be_saved_anew(tmp_path):
+    (tmp_path / "mine.csv").write_bytes("wall_ns,größe\n1,2\n".encode("latin-1"))
+    with pytest.raises(NotImportable, match=r"mine\.csv is no UTF-8 text .*; save it as UTF-8$"):
+        import_file(tmp_path / "mine.csv", tmp_path / "store")
+
+
+def test_a_map_is_for_tables(tmp_path):
+    (tmp_path / "results.json").write_text(json.dumps(SECOND))
+    with pytest.raises(NotImportable, match=r"results\.json is no table, .*; leave --map out$"):
+        import_file(tmp_path / "results.json", tmp_path / "store", columns=["wall_ns=d"])
 
 
 def test_a_store_that_cannot_be_written_is_said_to_be_so(tmp_path):
