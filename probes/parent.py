@@ -45,11 +45,12 @@ def package_environment() -> dict[str, str]:
 
 def write_job(spool: Path, job: Mapping[str, Any]) -> None:
     """Write ``job.json`` into a new spool directory, on disk before anything runs."""
+    text = json.dumps(job, allow_nan=False)  # first: what JSON cannot hold leaves no directory behind
     durable.named(spool)
     durable.make(spool)
     unfinished = spool / "job.json.new"
     with unfinished.open("w", encoding="utf-8") as file:
-        json.dump(job, file, allow_nan=False)
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     unfinished.rename(spool / "job.json")

@@ -1,9 +1,10 @@
-"""What the streams of a run will hold and take on disk, before its first cycle."""
+"""What the streams of a run will hold and take on disk, and what its columns take, before its first cycle."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from math import ceil
+from operator import index
 from typing import NamedTuple
 
 from probes import cycles, windows
@@ -60,6 +61,17 @@ def check_observables(taken: Mapping[str, type], columns: Mapping[str, type]) ->
     wanted = len({**taken, **columns})
     if wanted > MOST_COLUMNS:
         raise ValueError(f"{wanted} columns of cycles; {MOST_COLUMNS} is the most")
+
+
+def integer(value: object) -> int | None:
+    """Return what a BIGINT of the store takes: an integer of 64 bits, those of numpy too; ``None`` for all else."""
+    if isinstance(value, bool):
+        return None
+    try:
+        number = index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+    return int(number) if -(2**63) <= number < 2**63 else None
 
 
 def _readings(probe: Probe, cycles: int | None, largest: int) -> Plan:

@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar, overload
 from probes import environment, identity, leaving, ownership, sources
 from probes.leaving import Departure
 from probes.loop import CannotRecord, Recording, refusal
+from probes.planning import integer
 from probes.recording import SEGMENT_ROWS
 
 __all__ = ["CannotRecord", "Recording", "Tracked", "Tracking", "track"]
@@ -102,7 +103,8 @@ def track(
     Raises
     ------
     ValueError
-        If a name is empty, ``start`` is no cycle's number, or ``continues`` is no ended run of the store.
+        If a name is empty, ``seed`` is no integer of 64 bits, ``start`` is no cycle's number, or ``continues`` is no
+        ended run of the store.
     RuntimeError
         When the loop begins, if another one is being recorded in this process.
     CannotRecord
@@ -111,16 +113,21 @@ def track(
     for name, value in (("experiment", experiment), ("condition", condition)):
         if not isinstance(value, str) or not value:
             raise ValueError(f"{name}={value!r} names nothing; give a non-empty string")
-    if isinstance(start, bool) or not isinstance(start, int) or start < 0:
+    if store == "":
+        raise ValueError("store='' names nothing; give a directory, '.' for this one")
+    first, recorded_seed = integer(start), None if seed is None else integer(seed)
+    if first is None or first < 0:
         raise ValueError(f"start={start!r} is no cycle's number; give 0 or more")
+    if seed is not None and recorded_seed is None:
+        raise ValueError(f"seed={seed!r} is no integer of 64 bits; give one, or None")
     if continues is not None:
         _check_predecessor(Path(store), continues)
     plan = Plan(
         experiment=experiment,
         store=Path(store),
-        seed=seed,
+        seed=recorded_seed,
         condition=condition,
-        start=start,
+        start=first,
         continues=continues,
         private=private,
         code=_directory_of(sys._getframe(1).f_code),
@@ -270,8 +277,8 @@ class Tracking(_Current):
 
 def _check_predecessor(store: Path, run_id: str) -> None:
     """Refuse a run that is not in the store, or has not ended."""
-    spool, published = store / "spool" / run_id, store / "runs" / f"run_id={run_id}" / "run.json"
-    if Path(run_id).name == run_id:
+    spool, published = store / "spool" / str(run_id), store / "runs" / f"run_id={run_id}" / "run.json"
+    if isinstance(run_id, str) and Path(run_id).name == run_id:
         # The spool first: it may be published meanwhile.
         if (spool / "job.json").is_file():
             if ownership.state(spool) == "running":

@@ -31,7 +31,7 @@ def test_a_run_goes_on_where_a_killed_one_left_off(script, tmp_path, unpublished
 def test_a_run_can_continue_a_published_one_of_its_store_only(make_run, tmp_path):
     run_id = make_run(tmp_path, cycles={"wall_ns": [1, 2]})
     assert track([], experiment="mine", store=tmp_path, continues=run_id, start=2) is not None
-    for wrong in (identity.new_run_id(), "..", ""):
+    for wrong in (identity.new_run_id(), "..", "", 5):
         with pytest.raises(ValueError, match=r"is no run of .*choose one of: python -m store ls"):
             track([], experiment="mine", store=tmp_path, continues=wrong)
 
@@ -43,7 +43,7 @@ def test_a_run_under_way_cannot_be_continued(unpublished, loop):
             loop(unpublished, continues=tracked.run_id)
 
 
-@pytest.mark.parametrize("start", [-1, 1.5, True], ids=str)
+@pytest.mark.parametrize("start", [-1, 1.5, True, 2**63, "3"], ids=str)
 def test_cycles_are_counted_from_a_whole_number(start):
     with pytest.raises(ValueError, match="is no cycle's number; give 0 or more"):
         track([], experiment="mine", start=start)

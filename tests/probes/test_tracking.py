@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from probes import sampling
@@ -223,7 +224,22 @@ def test_a_recording_that_cannot_begin_leaves_nothing_open(
     assert ends() == [("completed", 3), (status, 0), (status, 0)]
 
 
-@pytest.mark.parametrize(("name", "value"), [("experiment", ""), ("condition", "")])
+@pytest.mark.parametrize("seed", [1.5, "a", True, 2**63, -(2**63) - 1], ids=str)
+def test_a_seed_that_the_store_cannot_hold_is_refused_at_the_call(tmp_path, seed):
+    with pytest.raises(ValueError, match=r"^seed=.* is no integer of 64 bits; give one, or None$"):
+        track([1], experiment="mine", store=tmp_path / "data", seed=seed)
+    assert not list(tmp_path.iterdir())
+
+
+def test_numpys_integers_are_integers(unpublished, loop):
+    tracked = loop(unpublished, seed=np.int64(3), start=np.int32(2))
+    for _ in tracked:
+        pass
+    job = json.loads((unpublished / "spool" / tracked.run_id / "job.json").read_text())
+    assert job["seed"] == 3
+
+
+@pytest.mark.parametrize(("name", "value"), [("experiment", ""), ("condition", ""), ("store", "")])
 def test_a_name_must_name_something(name, value):
     with pytest.raises(ValueError, match=f"{name}='' names nothing"):
         track([1], **{"experiment": "mine", name: value})
