@@ -15,12 +15,14 @@ import opcode
 import signal
 import sys
 import threading
+from pathlib import Path
 from types import CodeType, FrameType, TracebackType
 from typing import NamedTuple
 
 from probes.environment import shown
 from probes.running import Status
 
+_OURS = str(Path(__file__).parent / "_").removesuffix("_")
 _AT_YIELD = ("YIELD_VALUE", "RESUME", "SEND")
 _RAISING = ("RAISE_VARARGS", "RERAISE")
 _FORGETTING = ("POP_EXCEPT", "STORE_", "DELETE_")
@@ -121,8 +123,12 @@ def _by_exception(raised: list[TracebackType], before: Pending, now: Pending) ->
 
 
 def _where(trace: TracebackType) -> str:
-    while trace.tb_next is not None:
-        trace = trace.tb_next
+    """Return the innermost line that is not ours: ``observe`` refuses what its caller wrote."""
+    last: TracebackType | None = trace
+    while last is not None:
+        if not last.tb_frame.f_code.co_filename.startswith(_OURS):
+            trace = last
+        last = last.tb_next
     path, line = trace.tb_frame.f_code.co_filename, trace.tb_lineno
     return f"{shown(path)}:{line}: {linecache.getline(path, line).strip()}"
 

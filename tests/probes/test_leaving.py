@@ -77,6 +77,15 @@ WAYS = {
     ),
     "exception": ("failed", 3, "boom", 'for c in tracked():\n    if c == 3: raise ValueError("boom")'),
     "exception from C": ("failed", 0, "int(", 'for c in tracked(): int("x")'),
+    "a wrong observable": (
+        "failed",
+        0,
+        "a=",
+        """
+        loop = tracked()
+        for c in loop: loop.observe(a="x")
+        """,
+    ),
     "exception in a named loop": (
         "failed",
         2,
