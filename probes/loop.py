@@ -111,6 +111,8 @@ class Recording:
             self._discard()
         elif self._spool.exists():
             self._publish()
+        elif self._trouble is None and not self._adopted():
+            write_note(f"{self._spool} is gone, and with it the run; look who removed it")
 
     def _open(self, job: Mapping[str, Any], spool: Path, planned: int | None, start: int) -> None:
         parent.write_job(spool, job)
@@ -191,6 +193,10 @@ class Recording:
                     f"the run stays in {self._spool}; "
                     f"python -m store refresh --store {self._spool.parent.parent} publishes it"
                 )
+
+    def _adopted(self) -> bool:
+        """Whether somebody else published the run: ``adopt --force`` may, and from the unlocking on anybody."""
+        return (self._spool.parent.parent / "runs" / f"run_id={self.run_id}").exists()
 
     def _at_exit(self) -> None:
         self.end(leaving.at_exit())

@@ -148,6 +148,24 @@ def test_a_spool_that_vanishes_is_noted_once_and_the_loop_goes_on(script):
     assert "is gone" in done.stderr
 
 
+@pytest.mark.parametrize(("published", "notes"), [(False, 1), (True, 0)])
+def test_a_spool_that_is_gone_at_the_end_is_said_unless_somebody_published_it(
+    unpublished, loop, capsys, published, notes
+):
+    tracked = loop(unpublished)
+    for _ in tracked:
+        pass
+    assert capsys.readouterr().err == ""
+    for c in tracked:
+        if c == 2:
+            shutil.rmtree(unpublished / "spool")
+            if published:
+                (unpublished / "runs" / f"run_id={tracked.run_id}").mkdir(parents=True)
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == notes
+    assert all(f"{tracked.run_id} is gone, and with it the run" in line for line in said)
+
+
 def test_a_disk_that_fills_does_not_touch_the_loop(small_disk, tmp_path, read_rows, preamble):
     disk = small_disk("2m")
     text = f"""
