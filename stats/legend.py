@@ -156,7 +156,7 @@ def _overhead(found: Document | None, side: str, other: str) -> Iterator[str]:
     if predicted:
         whose = "its own" if predicted["unit_cost_of"] == side.lower() else f"{other}'s"
         cost = _duration(predicted["unit_cost_ns"])
-        said += f"; its calls at {whose} {cost} each would give {number(predicted['value'])}"
+        said += f"; its calls at {whose} {cost} each (harmonic mean of runs) would give {number(predicted['value'])}"
     yield said
 
 

@@ -62,10 +62,12 @@ def lines(
         return
     parts = {**dict(_in_calls(found, calls)), _rest(found): found["rest_of_cycles_s"]}
     parts["outside of them"] = found["outside_cycles_s"]
-    yield f"a run of {b} takes {_amount(found['run_s'])} than one of {a}: {_listed(parts, found)}"
-    if found["accounts"]:
-        split = {CONTAINERS[name]: y for name, y in found["accounts"].items()}
-        yield f"the same of the cycles by account: {_listed(split, found)}"
+    listed = _listed(parts, found)
+    how = f"{_amount(found['run_s'])} than" if found["run_s"] else "as long as"
+    yield f"a run of {b} takes {how} one of {a}" + f": {listed}" * bool(listed)
+    split = {CONTAINERS[name]: y for name, y in (found["accounts"] or {}).items()}
+    if by_account := _listed(split, found):
+        yield f"the same of the cycles by account: {by_account}"
 
 
 def _calls(totals: Totals, a: Rows, b: Rows) -> dict[str, float | None]:

@@ -194,6 +194,16 @@ def test_what_a_run_takes_less_is_split_into_parts_that_add_up(comparison):
     assert "7.5 s less than one of A: 5.7 s less by fewer sampling calls (200 to 10)" in text
     assert "0.27 s less by cheaper ones (30 to 3 ms each), 1.43 s less in the rest of the cycles" in text
     assert "by account: 0.5 s less cpu, 6.9 s less off-CPU" in text
+    assert (
+        "its calls at A's 30 ms each (harmonic mean of runs) would give" in text
+    )  # unlike that of the parts
+
+
+def test_runs_that_take_as_long_have_no_parts_to_list(comparison):
+    same = spending(50, 3, 1, 40)
+    text = comparison_table(comparison([0.6, 0.6], [0.6, 0.6], each_a=same, each_b=same))
+    assert "a run of B takes as long as one of A\n" in text
+    assert "by account" not in text
 
 
 def test_of_somebodys_own_code_the_text_says_nothing_of_the_studys_hypotheses(comparison):
