@@ -106,7 +106,7 @@ def add_out_argument(parser: argparse._ActionsContainer) -> None:
 
 
 def subcommand_first(argv: Sequence[str], valued: Sequence[str] = VALUED) -> list[str]:
-    """Return the words with the subcommand in front: options may stand before it, and then count as after it.
+    """Return the words as argparse takes them: the subcommand, options, the rest; they may stand in any order.
 
     ``valued`` names the options that take a value, which is no subcommand.  Without one only a wish for help
     is left.
@@ -114,8 +114,24 @@ def subcommand_first(argv: Sequence[str], valued: Sequence[str] = VALUED) -> lis
     for position, word in enumerate(argv):
         before = argv[position - 1] if position else ""
         if not word.startswith("-") and before not in valued:
-            return [word, *argv[:position], *argv[position + 1 :]]
+            return [word, *_options_first([*argv[:position], *argv[position + 1 :]], valued)]
     return [word for word in argv if word in ("-h", "--help")]
+
+
+def _options_first(words: Sequence[str], valued: Sequence[str]) -> Sequence[str]:
+    if words and words[-1] in valued:  # else it would take a run for its value
+        return words
+    options: list[str] = []
+    names: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            names += [word, *rest]
+        elif word in valued:
+            options += [word, next(rest)]
+        else:
+            (options if word.startswith("-") and word != "-" else names).append(word)
+    return [*options, *names]
 
 
 def _path(text: str) -> Path:

@@ -42,21 +42,22 @@ def export(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _chosen(arguments: argparse.Namespace) -> Selection:
+def _chosen(arguments: argparse.Namespace, lacking: str = "no run is named; give ids") -> Selection:
     """Return the selection of a command that must not take all runs for want of a word."""
     chosen = Selection.of(arguments)
     chosen = replace(chosen, runs=(*arguments.runs, *chosen.runs))
     if not chosen:
-        raise ValueError("no run is named; give ids, or choose runs with --where, --tag, --latest or --last")
+        raise ValueError(f"{lacking}, or choose runs with --where, --tag, --latest or --last")
     return chosen
 
 
 def tag(arguments: argparse.Namespace) -> int:
     """Give the selected runs a label, or take it back."""
-    *arguments.runs, label = arguments.words
+    label = arguments.label
     tagging.checked(label)
     with opened(arguments) as catalog:
-        ids = _chosen(arguments).ids(catalog, running=True)
+        alone = f"no run is named, or no label: {label!r} stands alone; write RUN LABEL"
+        ids = _chosen(arguments, alone).ids(catalog, running=True)
     change = tagging.untag if arguments.remove else tagging.tag
     gone: list[str] = []
     changed = change(arguments.store, ids, label, gone)

@@ -169,10 +169,8 @@ def _add_tag(subparsers: Commands) -> None:
         "tag phase=2 --where \"experiment='c256'\"",
         "tag --remove baseline --tag baseline",
     )  # fmt: skip
-    words = (
-        "ids of runs, or their beginnings, then the label: NAME or NAME=VALUE, which replaces another value"
-    )
-    command.add_argument("words", nargs="+", metavar="[RUN ...] LABEL", help=words)
+    _add_runs(command)
+    command.add_argument("label", metavar="LABEL", help="NAME or NAME=VALUE, which replaces another value")
     command.add_argument("--remove", action="store_true", help="take the label back; NAME takes any value")
     add_selection_arguments(command)
     add_output_arguments(command)
@@ -216,7 +214,7 @@ def _add_verify(subparsers: Commands) -> None:
 
 
 def _add_runs(command: argparse.ArgumentParser) -> None:
-    command.add_argument("runs", nargs="*", metavar="RUN", help="id of a run, or its beginning")
+    command.add_argument("runs", nargs="*", default=(), metavar="RUN", help="id of a run, or its beginning")
 
 
 def _add_memory_limit(command: argparse.ArgumentParser) -> None:

@@ -58,6 +58,26 @@ def test_a_tag_is_given_taken_back_and_replaced_by_name(store: Path, ids: list[s
     assert run("verify", "--store", store)[0] == 0
 
 
+def test_options_may_stand_between_names(store: Path, ids: list[str], run: Run) -> None:
+    assert run("tag", ids[0], "--store", store, ids[1], "good", "--format", "csv")[0] == 0
+    assert tags(run, store) == [["good"], ["good"], []]
+    assert run("tag", ids[0], "--remove", "good", "--store", store)[1] == f"{ids[0]}\n"
+    code, out, _ = run("rm", ids[1], "--store", store, ids[2], "--format", "json")
+    assert (code, [row["run_id"] for row in json.loads(out)]) == (0, ids[1:])
+    assert run("sql", "--store", store, "--format", "csv", "--", "-- all\nselect 1 as n") == (0, "n\n1\n", "")
+    code, out, err = run("rm", ids[0], "--store", store, "--yes", "--where")
+    assert (code, out) == (2, "")
+    assert "argument --where: expected one argument" in err
+
+
+def test_a_forgotten_label_is_asked_for(store: Path, ids: list[str], run: Run) -> None:
+    code, out, err = run("tag", ids[0], "--store", store)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"no run is named, or no label: '{ids[0]}' stands alone; write RUN LABEL, or")
+    assert "required: LABEL;" in run("tag", "--store", store)[2]
+    assert "[RUN ...] LABEL\n" in run("tag", "--help")[1]
+
+
 def test_a_run_removed_meanwhile_keeps_no_other_from_its_tag(
     store: Path, ids: list[str], run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
