@@ -143,8 +143,9 @@ def _times(catalog: Catalog, groups: Sequence[Group], twice: int) -> str:
     rows = [_time(group, found[group.experiment, group.config_id]) for group in groups]
     said = notes(groups)
     if twice:
+        are = "is" if twice == 1 else "are"
         said.append(
-            f"{twice} of these runs are in the store more than once: --latest takes the newest of each"
+            f"{twice} of these runs {are} in the store more than once: --latest takes the newest of each"
         )
     return "\n".join([grid(rows, "table"), "", LEGEND, *(f"note: {note}" for note in said)])
 

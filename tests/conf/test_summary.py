@@ -153,7 +153,7 @@ def test_what_is_there_twice_and_what_ran_at_the_same_time_is_said(demo, make_ru
     root = shutil.copytree(root, tmp_path / "store")
     newer = made(make_run, root, swept[0], 10**6, concurrent_runs=2)
     text = written(root, [newer, *ids[1:]], swept)
-    assert "note: 1 of these runs are in the store more than once: --latest takes the newest of each" in text
+    assert "note: 1 of these runs is in the store more than once: --latest takes the newest of each" in text
     assert "1 of 4 runs had up to 2 other runs of this store at the same time" in text
     assert all("--latest" in line for line in text.splitlines() if line.startswith("python -m"))
 
