@@ -49,6 +49,8 @@ class Stopper:
         """Take over SIGINT and SIGTERM."""
         for signum in SIGNALS:
             signal.signal(signum, self._stop)
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # the parent holds them back until now
 
     def ignore(self) -> None:
         """Let nothing disturb the clean-up."""

@@ -59,7 +59,7 @@ def write_job(spool: Path, job: Mapping[str, Any]) -> None:
 
 def spawn(spool: Path) -> subprocess.Popen[bytes]:
     """Start the measured process of a spool: in a session of its own, so that it outlives its parent."""
-    with (spool / "log").open("ab") as log:
+    with (spool / "log").open("ab") as log, _held():
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "probes", "run", str((spool / "job.json").absolute())],
             stdin=subprocess.DEVNULL,
@@ -68,6 +68,19 @@ def spawn(spool: Path) -> subprocess.Popen[bytes]:
             env=package_environment(),
             start_new_session=True,
         )
+
+
+@contextmanager
+def _held() -> Iterator[None]:
+    """Have a child begin with the signals that end a run held back: without its handlers they would kill it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def watch(process: subprocess.Popen[bytes], spool: Path, on_progress: Callable[[Progress], None]) -> int:

@@ -124,6 +124,17 @@ time.sleep(60)
 """
 
 
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
+def test_a_signal_before_the_measured_process_has_its_handlers_interrupts_the_run(spool, signum):
+    write_job(spool, JOB)
+    process = spawn(spool)
+    process.send_signal(signum)
+    assert process.wait(60) == 128 + signum
+    end = json.loads((spool / "end.json").read_text())
+    assert (end["status"], end["error"]) == ("interrupted", f"stopped by {signum.name}")
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
 @pytest.fixture
 def send() -> Iterator[Callable[..., None]]:
     """Send this process a signal once it watches a child, and another once the first was handed on."""
