@@ -37,7 +37,7 @@ def export(catalog: Catalog, ids: Sequence[str], *, format: str, out: Path | Non
         raise ValueError(
             f"{len(ids)} runs do not go to stdout; name a directory with --out, or choose one run"
         )
-    if out.suffix in (".json", ".gz") and not out.is_dir():
+    if not out.is_dir() and (out.exists() or out.suffix in (".json", ".gz")):
         raise ValueError(
             f"{len(ids)} runs do not go into one file {out}; name a directory with --out, or choose one run"
         )
