@@ -126,6 +126,10 @@ def verify(arguments: argparse.Namespace) -> int:
     named = {problem.run_id for problem in problems}
     newer = {each for each in named if damage.is_newer(publishing.run_directory(arguments.store, each))}
     note(f"damaged runs: {len(named - newer)} of {published}")
+    if named - newer and not arguments.repair:
+        note(
+            f"`python -m store verify --repair --store {arguments.store}` puts them aside and deletes nothing"
+        )
     if newer:
         note(f"written by a later version, and not checked: {len(newer)} of {published}; update driftlab")
     moved = quarantine.moved(aside.values())

@@ -77,10 +77,13 @@ def rm(arguments: argparse.Namespace) -> int:
     with opened(arguments) as catalog:
         ids = _chosen(arguments).ids(catalog, running=True)
     going = removing.going(arguments.store, ids)
-    write(arguments, [run._asdict() for run in going] or pa.table({"run_id": pa.array([], pa.string())}))
+    if going or arguments.format or arguments.out:
+        write(arguments, [run._asdict() for run in going] or pa.table({"run_id": pa.array([], pa.string())}))
     runs = "1 run" if len(going) == 1 else f"{len(going)} runs"
     size = sum(run.bytes for run in going)
-    if arguments.yes:
+    if not going:
+        note(f"no run of store {arguments.store} is selected; nothing would go")
+    elif arguments.yes:
         removing.remove(arguments.store, ids, note)
         maintenance.refresh_catalog(arguments.store, note)
         note(f"removed {runs}, {size} bytes")

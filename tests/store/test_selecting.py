@@ -139,6 +139,16 @@ def test_rm_shows_what_would_go_and_takes_it_only_with_yes(store: Path, ids: lis
     assert run("sql", "select count(*) as n from cycles", "--store", store, "--format", "csv")[1] == "n\n2\n"
 
 
+def test_rm_and_export_say_why_nothing_is_done(store: Path, run: Run) -> None:
+    for more in ((), ("--yes",)):
+        said = f"no run of store {store} is selected; nothing would go\n"
+        assert run("rm", "--where", "seed = 9", "--store", store, *more) == (0, "", said)
+    (store / "mine.csv").touch()
+    code, _, err = run("export", "--last", 2, "--store", store, "--out", store / "mine.csv")
+    assert code == 2
+    assert err.startswith(f"2 runs do not go into one file {store / 'mine.csv'}; name a directory with --out")
+
+
 def test_a_listing_fits_a_hundred_letters_whatever_is_in_it(
     store: Path, ids: list[str], make_run: Callable[..., str], run: Run
 ) -> None:

@@ -340,7 +340,10 @@ def test_verify_finds_damage(store: Path, run: Callable[..., tuple[int, str, str
     code, out, err = run("verify", "--store", store, "--format", "json")
     assert code == 2
     assert [row["file"] for row in json.loads(out)] == ["cycles.parquet"]
-    assert err == "damaged runs: 1 of 3\n"
+    assert err.splitlines() == [
+        "damaged runs: 1 of 3",
+        f"`python -m store verify --repair --store {store}` puts them aside and deletes nothing",
+    ]
 
 
 def test_an_unreadable_run_is_a_note_and_the_others_stay(

@@ -199,7 +199,10 @@ def test_verify_names_a_missing_column(pair: tuple[Path, str, str], run: Callabl
     assert json.loads(out) == [
         {"run_id": bad, "file": "cycles.parquet", "problem": "lacks column cpu_ns, which the manifest lists"}
     ]
-    assert err == "damaged runs: 1 of 2\n"
+    assert err.splitlines() == [
+        "damaged runs: 1 of 2",
+        f"`python -m store verify --repair --store {store}` puts them aside and deletes nothing",
+    ]
 
 
 def test_repair_puts_damaged_runs_aside_and_deletes_nothing(
