@@ -127,15 +127,13 @@ def opened(out: Path | None) -> Iterator[IO[bytes]]:
 @contextmanager
 def _whole(out: Path) -> Iterator[IO[bytes]]:
     # /dev/stdout is a link to whatever file that is: writing through it is what is meant.
-    if out.is_symlink() or (out.exists() and not out.is_file()):
-        with out.open("wb") as file:
-            yield file
-        return
-    new = out.with_name(f".{out.name[:200]}.{os.getpid()}.tmp")
+    through = out.is_symlink() or (out.exists() and not out.is_file())
+    new = out if through else out.with_name(f".{out.name[:200]}.{os.getpid()}.tmp")
     try:
         with new.open("wb") as file:
             yield file
-        new.replace(out)
+        if not through:
+            new.replace(out)
     except OSError as error:
         if error.errno is None or error.filename not in (None, str(new)):
             raise
@@ -144,8 +142,9 @@ def _whole(out: Path) -> Iterator[IO[bytes]]:
     finally:
         with suppress(
             OSError
-        ):  # a file system that can only be read refuses to remove even what is not there
-            new.unlink(missing_ok=True)
+        ):  # a file system that can only be read refuses to remove what is not there, too
+            if not through:
+                new.unlink(missing_ok=True)
 
 
 def _refuse_duplicates(names: Sequence[str]) -> None:

@@ -218,3 +218,11 @@ def test_a_suffix_of_no_format_is_refused() -> None:
 def test_mappings_can_be_written_too(tmp_path: Path) -> None:
     write_rows([{"a": 1, "b": None}, {"a": 2, "b": "x"}], format="json", out=tmp_path / "o")
     assert json.loads((tmp_path / "o").read_text()) == [{"a": 1, "b": None}, {"a": 2, "b": "x"}]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_full_place_is_named_and_stays(form: str) -> None:
+    with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
+        write_rows([{"x": 1}], format=form, out=Path("/dev/full"))
+    assert Path("/dev/full").is_char_device()
