@@ -313,7 +313,7 @@ class Catalog:
         Raises
         ------
         ValueError
-            If a run is unknown, or a part.
+            If a run is unknown, or a part, or a signal to the whole store.
         """
         chosen = self._chosen(ids)["run_id"].to_pylist()
         published = [run_id for run_id in chosen if run_id not in self._running]
@@ -322,7 +322,10 @@ class Catalog:
             if run_id in self._spooled:
                 rows = digests.with_run(run_id, digest.of(self._spooled[run_id]))
                 found.append(digests.only(rows, part, signal))
-        return pa.concat_tables(found)
+        rows = pa.concat_tables(found)
+        if signal is not None and not rows.num_rows:
+            digests.check_signal(signal, {*self.digest()["signal"].to_pylist()})
+        return rows
 
     def sums(self, ids: Sequence[str]) -> Mapping[str, Sums] | None:
         """Return what judgements need of each run's digest; None where one of the runs has none.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
+from difflib import get_close_matches
 from functools import reduce
 from hashlib import sha256
 from operator import and_
@@ -20,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from store import manifest, publishing
+from store import manifest, publishing, schema
 from store.cache import keeping
 from store.cache.stamps import HIVE_KEY, Stamp
 from store.reduced import digest
@@ -125,6 +126,15 @@ def only(rows: pa.Table, part: str | Collection[str] | None, signal: str | None)
     """Return the rows of some parts, or of one signal."""
     wanted = _wanted(part, signal)
     return rows if wanted is None else rows.filter(wanted)
+
+
+def check_signal(signal: str, held: Set[str]) -> None:
+    """Refuse a typing error: what no digest of a store holds, and no column of ours is called."""
+    ours = {column.name for table in schema.TABLES.values() for column in table.columns}
+    if held and signal not in held | ours:
+        near = get_close_matches(signal, held, 1)
+        meant = f"did you mean {near[0]}?" if near else f"they have {', '.join(sorted(held))}"
+        raise ValueError(f"no digest of the store has a signal {signal!r}; {meant}")
 
 
 def _wanted(part: str | Collection[str] | None, signal: str | None) -> pc.Expression | None:

@@ -89,6 +89,11 @@ def test_digests_agree_with_the_rows(root: Path) -> None:
                 assert (probe["total"], probe["covered_ns"]) == (row["probe"], row["covered"])
         memory = catalog.digest(["r3"], part="total", signal="rss_bytes").to_pylist()
         assert [(row["n"], row["total"]) for row in memory] == [(1, 2**40)]
+        assert (
+            catalog.digest(signal="swap_bytes").num_rows == catalog.digest([], signal="net_ns").num_rows == 0
+        )
+        with pytest.raises(ValueError, match=r"has a signal 'nt_ns'; did you mean net_ns\?$"):
+            catalog.digest(part="line", signal="nt_ns")
 
 
 def test_quantiles_are_those_of_the_rows(root: Path) -> None:
