@@ -24,7 +24,9 @@ SMALL: dict[str, Callable[[], Measured]] = {
 }
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "query" else ()) for name in SMALL]
+)
 def test_the_document_is_as_its_schema_says(name: str) -> None:
     found = document(name, SMALL[name](), quick=True, seed=1, started_at="2026-01-01T00:00:00Z", wall_s=1.0)
     jsonschema.validate(json.loads(json.dumps(found, allow_nan=False)), SCHEMA)

@@ -57,6 +57,7 @@ def test_a_killed_run_keeps_its_rows_and_the_others_go_on(command, rows, living_
     assert not list((store / "spool").iterdir())
 
 
+@pytest.mark.slow
 def test_without_its_parent_a_run_goes_on_and_refresh_publishes_it(command, done, rows, living_spool, store):
     sweep = command(RUN_PY, "-m", *SWEEP, f"store.root={store}")
     spool, pid = living_spool(store)
