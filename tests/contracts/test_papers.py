@@ -29,6 +29,7 @@ def lines(beginning):
     return [line.removeprefix(beginning) for line in LINES if line.startswith(beginning)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", lines("python run.py "))
 def test_every_experiment_of_the_page_composes(line, capsys):
     """One replicate of each: replicates differ in their number alone, and each takes 0.06 s to compose."""

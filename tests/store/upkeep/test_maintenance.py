@@ -137,6 +137,7 @@ def _live(root, lives, rows):
         owner.release()
 
 
+@pytest.mark.slow
 def test_refresh_in_a_loop_beside_writers_takes_nothing_that_lives(tmp_path):
     writers, lives, rows = 3, 6, 300
     processes = [CONTEXT.Process(target=_live, args=(tmp_path, lives, rows)) for _ in range(writers)]
